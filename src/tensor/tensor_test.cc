@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/error.h"
+#include "tensor/float_formats.h"
+#include "tensor/view.h"
+
+namespace cairn {
+namespace {
+
+TEST(Half, RoundTripsEveryBitPattern) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    auto half = static_cast<std::uint16_t>(bits);
+    float value = f16_to_f32(half);
+    if (std::isnan(value)) EXPECT_TRUE(std::isnan(f16_to_f32(f32_to_f16(value))));
+    else EXPECT_EQ(f32_to_f16(value), half);
+  }
+}
+
+TEST(Half, AgreesWithTheCompilersConversionOnRandomFloats) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 200000; ++i) {
+    auto value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+    if (std::isnan(value)) continue;
+    EXPECT_EQ(f32_to_f16(value), std::bit_cast<std::uint16_t>(static_cast<_Float16>(value))) << value;
+  }
+}
+
+TEST(BFloat16, RoundsToNearestEven) {
+  EXPECT_EQ(f32_to_bf16(1.0f), 0x3F80);
+  EXPECT_EQ(f32_to_bf16(std::bit_cast<float>(0x3F808000u)), 0x3F80);
+  EXPECT_EQ(f32_to_bf16(std::bit_cast<float>(0x3F818000u)), 0x3F82);
+  EXPECT_EQ(f32_to_bf16(std::numeric_limits<float>::infinity()), 0x7F80);
+  EXPECT_TRUE(std::isnan(bf16_to_f32(f32_to_bf16(std::nanf("")))));
+}
+
+TEST(Formats, EncodingThenDecodingStaysWithinHalfAStep) {
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  for (auto [dtype, bound] : {std::pair{DType::q8_0, 1.0f / 254}, {DType::q4_0, 1.0f / 8}, {DType::q4_1, 1.0f / 15}, {DType::bf16, 1.0f / 256}}) {
+    std::vector<float> values(256), decoded(256);
+    for (float& v : values) v = normal(random);
+    float largest = 0;
+    for (float v : values) largest = std::max(largest, std::abs(v));
+    std::vector<std::uint8_t> row(static_cast<std::size_t>(row_bytes(dtype, 256)));
+    encode_row(dtype, values, row.data());
+    decode_row(dtype, row.data(), decoded);
+    for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], decoded[i], largest * bound * 1.02f) << name(dtype);
+  }
+}
+
+TEST(Shape, RefusesNegativeDimensionsAndTooManyOfThem) {
+  EXPECT_THROW(Shape({2, -1}), Error);
+  EXPECT_THROW(Shape({1, 1, 1, 1, 1, 1}), Error);
+  EXPECT_EQ(Shape({2, 3}).elements(), 6);
+  EXPECT_EQ(Shape().elements(), 1);
+}
+
+TEST(Tensor, IsAlignedZeroedAndContiguous) {
+  Tensor tensor(DType::f32, {3, 5});
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.view().data) % 64, 0u);
+  EXPECT_TRUE(is_contiguous(tensor.view()));
+  EXPECT_EQ(tensor.as<float>()[14], 0.0f);
+  EXPECT_EQ(byte_size(DType::q4_1, {2, 64}), 80);
+}
+
+}  // namespace
+}  // namespace cairn
