@@ -1,0 +1,24 @@
+#include "graph/passes.h"
+
+#include <array>
+
+namespace cairn {
+
+std::span<const Pass> serving_passes() {
+  static constexpr std::array passes = {
+      Pass{"merge_matmuls", "one MatMul for all weights that read the same input", merge_matmuls},
+      Pass{"fuse_add_rms_norm", "residual add and norm in one step", fuse_add_rms_norm},
+      Pass{"prepack", "packed weights and the activation dtype that their kernels read", prepack},
+  };
+  return passes;
+}
+
+Graph run_passes(Graph graph, const PassContext& context, const std::function<void(const Pass&, const Graph&)>& after) {
+  for (const Pass& pass : serving_passes()) {
+    graph = pass.run(graph, context);
+    if (after) after(pass, graph);
+  }
+  return graph;
+}
+
+}  // namespace cairn

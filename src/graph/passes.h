@@ -1,0 +1,36 @@
+// The passes: pure functions from graph to graph, in one table in the order in which they run.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "graph/graph.h"
+
+namespace cairn {
+
+struct PassContext {
+  const OperatorRegistry& operators;
+  Isa isa;
+};
+
+struct Pass {
+  std::string_view name;
+  std::string_view doc;
+  Graph (*run)(const Graph&, const PassContext&);
+};
+
+/// Merges MatMuls of the same input (q/k/v, gate/up) into one whose output is split again.
+Graph merge_matmuls(const Graph& graph, const PassContext& context);
+/// Add followed by RmsNorm of the sum becomes AddRmsNorm.
+Graph fuse_add_rms_norm(const Graph& graph, const PassContext& context);
+/// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads.
+Graph prepack(const Graph& graph, const PassContext& context);
+
+/// All passes of serving, in order.
+std::span<const Pass> serving_passes();
+/// Runs them; `after` (optional) sees the graph after each.
+Graph run_passes(Graph graph, const PassContext& context,
+                 const std::function<void(const Pass&, const Graph&)>& after = nullptr);
+
+}  // namespace cairn
