@@ -1,0 +1,66 @@
+// The model runner: a checkpoint's graph, passed, packed and planned, over a paged KV cache.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/isa.h"
+#include "base/log.h"
+#include "engine/model_runner.h"
+#include "graph/plan.h"
+#include "model/checkpoint/checkpoint.h"
+#include "runtime/thread_team.h"
+
+namespace cairn {
+
+struct RunnerConfig {
+  int threads = 0;                        // 0: all processors this process may use
+  std::int64_t max_model_len = 0;         // 0: the model's
+  std::int64_t max_num_batched_tokens = 2048;
+  std::int64_t max_num_seqs = 256;
+  std::int64_t block_size = 16;           // a multiple of 16
+  std::string kv_cache_dtype = "auto";    // auto (f32 for f32 models, else bf16), bfloat16, float32
+  std::uint64_t kv_cache_bytes = 0;       // 0: by memory_utilization
+  double memory_utilization = 0.5;        // share of the machine's (or cgroup's) memory for weights and cache
+};
+
+class GraphRunner final : public ModelRunner {
+ public:
+  /// Loads, packs and plans. `progress` (optional) hears of packing. Throws invalid_argument for a bad configuration,
+  /// resource_exhausted when the cache cannot hold one request of max_model_len, naming both sizes.
+  GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerConfig& config, Isa isa, Log log,
+              const std::function<void(const WeightProgress&)>& progress = nullptr);
+
+  int vocab_size() const override { return static_cast<int>(checkpoint_->config().vocab_size); }
+  std::int64_t max_model_len() const override { return max_model_len_; }
+  std::int64_t block_size() const override { return config_.block_size; }
+  std::int64_t num_kv_blocks() const override { return num_kv_blocks_; }
+  std::int64_t max_num_batched_tokens() const override { return config_.max_num_batched_tokens; }
+  std::int64_t max_num_seqs() const override { return config_.max_num_seqs; }
+  std::span<float> execute(const StepBatch& batch) override;
+  void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) override;
+
+  Plan& plan() { return *plan_; }
+  const Weights& weights() const { return *weights_; }
+  std::uint64_t kv_cache_bytes() const { return kv_arena_.capacity(); }
+  Isa isa() const { return isa_; }
+  int threads() const { return team_.size(); }
+
+ private:
+  void size_cache(std::int64_t block_bytes, std::int64_t weight_bytes);
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  RunnerConfig config_;
+  Isa isa_;
+  ThreadTeam team_;
+  std::int64_t max_model_len_ = 0, num_kv_blocks_ = 0;
+  std::unique_ptr<Weights> weights_;
+  std::unique_ptr<Plan> plan_;
+  Arena kv_arena_;
+  std::vector<TensorView> inputs_;  // of the plan; the caches are bound once
+};
+
+}  // namespace cairn
