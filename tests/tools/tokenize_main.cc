@@ -41,7 +41,8 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   try {
     std::unique_ptr<const cairn::Tokenizer> tokenizer = open_tokenizer(argv[1]);
-    for (std::string line; std::getline(std::cin, line);) std::cout << answer(*tokenizer, line, add_special_tokens) << '\n';
+    for (std::string line; std::getline(std::cin, line);)
+      std::cout << answer(*tokenizer, line, add_special_tokens) << '\n';
   } catch (const std::exception& error) {
     fmt::print(stderr, "cairn_tokenize: {}\n", error.what());
     return 1;
