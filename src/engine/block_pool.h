@@ -26,7 +26,8 @@ class BlockPool {
   std::int64_t num_cached() const { return static_cast<std::int64_t>(cached_.size()); }
   std::int32_t ref_count(std::int32_t block) const { return blocks_[block].ref_count; }
 
-  /// Takes the least recently used free block, forgetting what it cached; its count becomes 1. Nothing when none is free.
+  /// Takes the least recently used free block, forgetting what it cached; its count becomes 1. Nothing when none is
+  /// free.
   std::optional<std::int32_t> allocate();
   /// Adds an owner, taking the block out of the free queue if it was there.
   void touch(std::int32_t block);

@@ -30,9 +30,10 @@ void check_prompt(const std::vector<int>& prompt, const ModelRunner& runner) {
                  remedy);
   }
   if (length == limit) {
-    fail_invalid("The decoder prompt (length {}) plus the number of requested output tokens (at least 1) is longer "
-                 "than the maximum model length of {}. {} plus one.",
-                 length, limit, remedy);
+    fail_invalid(
+        "The decoder prompt (length {}) plus the number of requested output tokens (at least 1) is longer "
+        "than the maximum model length of {}. {} plus one.",
+        length, limit, remedy);
   }
   for (const int id : prompt) {
     if (id < 0 || id >= runner.vocab_size()) fail_invalid("Token id {} is out of vocabulary", id);
@@ -238,8 +239,8 @@ void Engine::Impl::run_step() {
   EngineCore::StepResult result = core.step();
   const EngineClock::time_point end = EngineClock::now();
   using Milliseconds = std::chrono::duration<double, std::milli>;
-  const StepRecord record{Milliseconds(end - started).count(), Milliseconds(end - begin).count(),
-                          result.prefill_tokens, result.decode_tokens, result.seqs};
+  const StepRecord record{Milliseconds(end - started).count(), Milliseconds(end - begin).count(), result.prefill_tokens,
+                          result.decode_tokens, result.seqs};
   if (!result.error.empty()) log->error("a step of {} sequences failed: {}", result.seqs, result.error);
   {
     std::lock_guard lock(mutex);

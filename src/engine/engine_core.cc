@@ -27,8 +27,10 @@ void check_limits(const EngineConfig& config, const ModelRunner& runner) {
   }
   const std::int64_t room = (runner.num_kv_blocks() - 1) * runner.block_size();
   if (room < runner.max_model_len()) {
-    fail_invalid("the KV cache holds {} tokens, fewer than max_model_len {}: give it more memory or lower "
-                 "max_model_len", room, runner.max_model_len());
+    fail_invalid(
+        "the KV cache holds {} tokens, fewer than max_model_len {}: give it more memory or lower "
+        "max_model_len",
+        room, runner.max_model_len());
   }
   if (!config.enable_chunked_prefill && runner.max_num_batched_tokens() < runner.max_model_len()) {
     fail_invalid("without chunked prefill max_num_batched_tokens ({}) must be at least max_model_len ({})",
@@ -78,8 +80,7 @@ void EngineCore::finish(Sequence& sequence) {
   if (--live.num_live == 0) live_.erase(key);
 }
 
-void EngineCore::finish_with_error(Sequence& sequence, const std::string& error,
-                                   std::vector<SequenceOutput>& outputs) {
+void EngineCore::finish_with_error(Sequence& sequence, const std::string& error, std::vector<SequenceOutput>& outputs) {
   outputs.push_back(make_output(sequence));
   outputs.back().finish_reason = FinishReason::error;
   outputs.back().error = error;
@@ -134,13 +135,19 @@ void EngineCore::fail_step(const SchedulerOutput& plan, const std::string& error
   kv_cache_.forget_cached(true);
   for (const ScheduledSequence& part : plan.scheduled) finish_with_error(*part.sequence, error, result.outputs);
   if (++failures_in_a_row_ < kFailuresToGiveUp && !plan.scheduled.empty()) return;
-  std::vector<Sequence*> rest;
+  for (const Sequence* sequence : live_sequences()) {
+    finish_with_error(*live_.at(sequence->request->key).sequences[sequence->index], error, result.outputs);
+  }
+}
+
+std::vector<const Sequence*> EngineCore::live_sequences() const {
+  std::vector<const Sequence*> result;
   for (const auto& [key, live] : live_) {
     for (const auto& sequence : live.sequences) {
-      if (sequence) rest.push_back(sequence.get());
+      if (sequence) result.push_back(sequence.get());
     }
   }
-  for (Sequence* sequence : rest) finish_with_error(*sequence, error, result.outputs);
+  return result;
 }
 
 void EngineCore::take_result(const ScheduledSequence& part, SampleResult&& sampled, StepResult& result) {

@@ -39,11 +39,14 @@ class EngineCore {
     int prefill_tokens = 0, decode_tokens = 0, seqs = 0;
     std::string error;  // the step failed; its sequences ended with this
   };
-  /// Runs one step. Never throws for what the runner does: a failed step ends its own sequences, the third in a row all.
+  /// Runs one step. Never throws for what the runner does: a failed step ends its own sequences, the third in a row
+  /// all.
   StepResult step();
 
   /// Fills what the core knows; the counters of prompt and generation tokens included.
   void fill(EngineStats& stats) const;
+  /// All that have not ended, for inspection.
+  std::vector<const Sequence*> live_sequences() const;
 
  private:
   SequenceOutput make_output(const Sequence& sequence) const;

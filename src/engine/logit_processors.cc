@@ -59,8 +59,8 @@ void update_counts(Sequence& sequence) {
 void apply_penalties(std::span<float> row, Sequence& sequence) {
   update_counts(sequence);
   const SamplingParams& params = sequence.request->params;
-  const auto repetition = static_cast<float>(
-      std::clamp<double>(params.repetition_penalty, std::numeric_limits<float>::min(), kLargest));
+  const auto repetition =
+      static_cast<float>(std::clamp<double>(params.repetition_penalty, std::numeric_limits<float>::min(), kLargest));
   const auto frequency = static_cast<float>(params.frequency_penalty);
   const auto presence = static_cast<float>(params.presence_penalty);
   for (const TokenCounts::Entry& entry : sequence.counts.entries) {
@@ -107,9 +107,10 @@ std::vector<std::vector<int>> tokenize_bad_words(std::span<const std::string> wo
   for (const std::vector<int>& tokens : result) {
     for (const int id : tokens) {
       if (id >= 0 && id < vocab_size) continue;
-      fail_invalid("The model vocabulary size is {}, but token {} was specified as bad. All token id values should be "
-                   "integers satisfying: 0 <= token_id < {}.",
-                   vocab_size, id, vocab_size);
+      fail_invalid(
+          "The model vocabulary size is {}, but token {} was specified as bad. All token id values should be "
+          "integers satisfying: 0 <= token_id < {}.",
+          vocab_size, id, vocab_size);
     }
   }
   return result;

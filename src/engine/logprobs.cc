@@ -23,10 +23,9 @@ PositionLogprobs compute_logprobs(std::span<const float> row, int token, int cou
   std::vector<Candidate>& top = scratch.candidates;
   const float threshold = top_threshold(scratch.summary, static_cast<std::int64_t>(wanted), scratch.values);
   collect(row, scratch.summary, threshold, top);
-  std::partial_sort(top.begin(), top.begin() + static_cast<std::ptrdiff_t>(wanted), top.end(),
-                    [](const Candidate& a, const Candidate& b) {
-                      return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-                    });
+  std::partial_sort(
+      top.begin(), top.begin() + static_cast<std::ptrdiff_t>(wanted), top.end(),
+      [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; });
   result.top.reserve(wanted);
   for (std::size_t i = 0; i < wanted; ++i) {
     const bool tied = i > 0 && top[i].logit == top[i - 1].logit;

@@ -17,7 +17,7 @@ struct StepBatch {
   std::vector<std::int32_t> seq_lens;         // [seqs] tokens in the cache after this step
   std::vector<std::int32_t> block_tables;     // [seqs, max_blocks] ids; unused entries 0
   std::int64_t max_blocks = 0;
-  std::vector<std::int32_t> logits_rows;      // [rows] indices of the tokens whose logits are wanted
+  std::vector<std::int32_t> logits_rows;  // [rows] indices of the tokens whose logits are wanted
 };
 
 /// Runs the model over a paged KV cache that it owns. Used from one thread at a time.
@@ -26,8 +26,8 @@ class ModelRunner {
   virtual ~ModelRunner() = default;
   virtual int vocab_size() const = 0;
   virtual std::int64_t max_model_len() const = 0;
-  virtual std::int64_t block_size() const = 0;      // tokens a KV block
-  virtual std::int64_t num_kv_blocks() const = 0;   // block 0 is the null block, never given to a request
+  virtual std::int64_t block_size() const = 0;     // tokens a KV block
+  virtual std::int64_t num_kv_blocks() const = 0;  // block 0 is the null block, never given to a request
   virtual std::int64_t max_num_batched_tokens() const = 0;
   virtual std::int64_t max_num_seqs() const = 0;
   /// Logits [rows, vocab_size] f32, row-major, valid until the next call. May be modified by the caller.

@@ -1,4 +1,5 @@
-// Counter-based random numbers: a draw is a pure function of who asks and where, so it does not depend on what else runs.
+// Counter-based random numbers: a draw is a pure function of who asks and where, so it does not depend on what else
+// runs.
 #pragma once
 
 #include <array>

@@ -27,13 +27,13 @@ struct RequestInfo {
   std::vector<int> prompt;
   SamplingParams params;  // validated
   int priority = 0;
-  std::uint64_t seed = 0;                // params.seed, or drawn
+  std::uint64_t seed = 0;                   // params.seed, or drawn
   std::vector<std::vector<int>> bad_words;  // as token sequences
-  std::vector<int> eos_token_ids;        // end the answer; empty with ignore_eos
-  std::optional<int> primary_eos;        // of these the one that leaves no stop reason
-  int max_output_tokens = 0;             // at least 1; bounded by the model's length
-  BlockHash root_hash;                   // what block 0 continues
-  std::vector<BlockHash> prompt_hashes;  // of the prompt's full blocks; empty without prefix caching
+  std::vector<int> eos_token_ids;           // end the answer; empty with ignore_eos
+  std::optional<int> primary_eos;           // of these the one that leaves no stop reason
+  int max_output_tokens = 0;                // at least 1; bounded by the model's length
+  BlockHash root_hash;                      // what block 0 continues
+  std::vector<BlockHash> prompt_hashes;     // of the prompt's full blocks; empty without prefix caching
   EngineClock::time_point arrival;
 };
 

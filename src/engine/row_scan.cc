@@ -20,7 +20,8 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kLanes = 16;
 
-// 2^n * e^r with n the nearest integer of x / ln 2; e^r by Taylor's series, |r| <= ln(2) / 2, so the rest is below 2e-7.
+// 2^n * e^r with n the nearest integer of x / ln 2; e^r by Taylor's series, |r| <= ln(2) / 2, so the rest is below
+// 2e-7.
 inline __attribute__((always_inline)) float fast_exp(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
   const float clamped = x > -87.0f ? x : -87.0f;

@@ -25,8 +25,8 @@ struct SampleResult {
 /// alone, in a batch, and after preemption. Keeps its buffers between steps. Not thread-safe.
 class Sampler {
  public:
-  /// One result for each part of `plan`. `logits` are [rows, vocab], rows in BatchBuilder's order; they are overwritten.
-  /// Works on the runner's threads.
+  /// One result for each part of `plan`. `logits` are [rows, vocab], rows in BatchBuilder's order; they are
+  /// overwritten. Works on the runner's threads.
   std::vector<SampleResult> sample(const SchedulerOutput& plan, std::span<float> logits, ModelRunner& runner);
 
  private:

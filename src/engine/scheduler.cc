@@ -10,7 +10,8 @@ struct RowRange {
   std::int64_t first = 0, count = 0;
 };
 
-// Rows of [start, start + count) whose logits give a prompt log-probability not had yet: the row at t tells about t + 1.
+// Rows of [start, start + count) whose logits give a prompt log-probability not had yet: the row at t tells about t
+// + 1.
 RowRange prompt_rows(const Sequence& sequence, std::int64_t start, std::int64_t count) {
   if (!sequence.wants_prompt_logprobs()) return {};
   const auto done = std::max<std::int64_t>(static_cast<std::int64_t>(sequence.prompt_logprobs.size()), 1);
@@ -80,20 +81,18 @@ void Scheduler::commit(Sequence& sequence, std::int64_t start, std::int64_t coun
 }
 
 void Scheduler::schedule_running(SchedulerOutput& output, Budget& budget) {
-  for (std::size_t i = 0; i < running_.size() && budget.tokens > 0; ++i) {
+  std::size_t i = 0;
+  while (i < running_.size() && budget.tokens > 0) {
     Sequence& sequence = *running_[i];
     const std::int64_t count = chunk_size(sequence, sequence.num_computed_tokens, budget);
-    if (count == 0) continue;
-    bool fits = kv_cache_.allocate_slots(sequence, count);
-    while (!fits) {
+    while (count > 0 && sequence.status == SequenceStatus::running && !kv_cache_.allocate_slots(sequence, count)) {
       const std::size_t victim = pick_victim();
-      const bool itself = victim == i;
       preempt(victim, output, budget);
-      if (itself) return;
       if (victim < i) --i;
-      fits = kv_cache_.allocate_slots(sequence, count);
     }
-    commit(sequence, sequence.num_computed_tokens, count, output, budget);
+    if (sequence.status != SequenceStatus::running) continue;  // it was the victim itself; the next one took its place
+    if (count > 0) commit(sequence, sequence.num_computed_tokens, count, output, budget);
+    ++i;
   }
 }
 

@@ -10,9 +10,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-bool likelier(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-}
+bool likelier(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
 
 double weigh(std::vector<Candidate>& candidates, float max, float scale) {
   double sum = 0;
@@ -87,8 +85,8 @@ double keep_top_mass(std::vector<Candidate>& candidates, double mass) {
       low = middle;
     }
   }
-  std::sort(candidates.begin() + static_cast<std::ptrdiff_t>(low), candidates.begin() + static_cast<std::ptrdiff_t>(high),
-            likelier);
+  std::sort(candidates.begin() + static_cast<std::ptrdiff_t>(low),
+            candidates.begin() + static_cast<std::ptrdiff_t>(high), likelier);
   std::size_t keep = low;
   while (keep < high && (keep == 0 || above < mass)) above += candidates[keep++].weight;
   candidates.resize(keep);
