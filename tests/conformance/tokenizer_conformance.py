@@ -21,12 +21,14 @@ import tokenizers
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "reference"))
 from tokenizer_text import random_strings, smollm2_from_gguf  # noqa: E402
 
-TEXT_SUFFIXES = {".txt", ".md", ".html", ".py", ".c", ".h", ".cc", ".hpp", ".js", ".css", ".json", ".xml", ".po", ".rst", ""}
+TEXT_SUFFIXES = {".txt", ".md", ".html", ".py", ".c", ".h", ".cc", ".hpp", ".js", ".css", ".json", ".xml", ".po", ".rst",
+                 ""}
 
 
 def default_models():
     cache = pathlib.Path.home() / ".cache/cairn"
-    models = [("smollm2", pathlib.Path(os.environ.get("CAIRN_MODEL_DIR", cache / "models")) / "SmolLM2-135M-Instruct.Q4_1.gguf")]
+    folder = pathlib.Path(os.environ.get("CAIRN_MODEL_DIR", cache / "models"))
+    models = [("smollm2", folder / "SmolLM2-135M-Instruct.Q4_1.gguf")]
     folder = pathlib.Path(os.environ.get("CAIRN_TOKENIZER_DIR", cache / "tokenizers"))
     models += [(name, folder / name / "tokenizer.json") for name in ("qwen", "qwen35", "deepseek")]
     return [(name, str(path)) for name, path in models if path.exists()]
@@ -57,6 +59,12 @@ def real_texts(roots, limit, rng):
         if total >= limit:
             break
     return texts
+
+
+def every_code_point():
+    """Each code point between letters, digits, spaces and combining marks."""
+    codes = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code <= 0xDFFF]
+    return ["".join(f"a{c}b {c}1{c}\u0323{c}\u0345\n" for c in codes[i:i + 64]) for i in range(0, len(codes), 64)]
 
 
 def run(tool, path, inputs):
@@ -98,11 +106,14 @@ def main():
     parser.add_argument("--model", action="append", default=[])
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--text-bytes", type=int, default=8 << 20)
+    parser.add_argument("--every-code-point", action="store_true", help="a third corpus; takes minutes")
     options = parser.parse_args()
     models = [tuple(model.split("=", 1)) for model in options.model] or default_models()
     rng = random.Random(options.seed)
     roots = options.text or ["/usr/share", "/usr/include", "/usr/lib/python3"]
     corpora = {"random": random_strings(options.strings, options.seed), "real": real_texts(roots, options.text_bytes, rng)}
+    if options.every_code_point:
+        corpora["code points"] = every_code_point()
     print(f"tokenizers {tokenizers.__version__}, Python's Unicode {unicodedata.unidata_version}, seed {options.seed}")
     failed = not models
     for name, path in models:
