@@ -8,8 +8,8 @@
 namespace cairn {
 namespace {
 
-using testing::FakeLimits;
 using testing::Driver;
+using testing::FakeLimits;
 
 SamplingParams greedy(int max_tokens) {
   SamplingParams params;

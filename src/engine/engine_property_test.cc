@@ -17,7 +17,7 @@ struct Job {
   SamplingParams params;
   std::uint64_t seed;
   int priority;
-  int arrives;                  // at this step
+  int arrives;                   // at this step
   std::optional<int> cancelled;  // at this step
 };
 
