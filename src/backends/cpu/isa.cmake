@@ -15,6 +15,13 @@ else()
   set(CAIRN_ISAS portable)
   set(CAIRN_ISA_FLAGS_portable "")
 endif()
+# The function is called from other folders, where plain variables of this one are not seen.
+foreach(variable CAIRN_ISA_COMMON CAIRN_ISAS)
+  set(${variable} ${${variable}} CACHE INTERNAL "")
+endforeach()
+foreach(isa IN LISTS CAIRN_ISAS)
+  set(CAIRN_ISA_FLAGS_${isa} ${CAIRN_ISA_FLAGS_${isa}} CACHE INTERNAL "")
+endforeach()
 
 function(cairn_isa_sources out)
   cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})

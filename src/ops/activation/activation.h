@@ -1,0 +1,12 @@
+// Gated activations.
+#pragma once
+
+#include "ops/core/operator.h"
+
+namespace cairn {
+
+/// SwiGlu(gate f32 [T, I], up f32 [T, I]) -> gate / (1 + e^-gate) * up, [T, I] (Shazeer 2020).
+/// Against double precision: relative error below 8 * 2^-24; results below e^-87 in gate's sigmoid are flushed to 0.
+extern const Operator kSwiGlu;
+
+}  // namespace cairn

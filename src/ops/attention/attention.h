@@ -1,0 +1,24 @@
+// Attention over a paged KV cache (kv_layout.h).
+#pragma once
+
+#include "ops/core/operator.h"
+
+namespace cairn {
+
+/// WriteKv(k f32 [T, Hkv, D], v f32 [T, Hkv, D], k_cache, v_cache [num_blocks, Hkv, block_size, D] bf16 or f32,
+/// slot_mapping i64 [T]) -> (k_cache, v_cache), updated in place. Token t goes to slot_mapping[t] = block * block_size
+/// + offset, rounded to the cache's type; slots outside the cache (negative: padding) are skipped. No two tokens share
+/// a slot.
+extern const Operator kWriteKv;
+
+/// PagedAttention(q f32 [T, Hq, D], k_cache, v_cache, block_tables i32 [S, max_blocks], query_start_loc i32 [S + 1],
+/// seq_lens i32 [S]) -> f32 [T, Hq * D]; attribute scale.
+/// Sequence s owns tokens query_start_loc[s] .. query_start_loc[s + 1]; token j of L sits at position seq_lens[s] - L +
+/// j and sees positions 0 .. its own. Query head h reads KV head h / (Hq / Hkv). Softmax in f32; a token that sees
+/// nothing gives 0. Tokens of no sequence are left unwritten. D is a multiple of 16 up to 512. A token's result has the
+/// same bits whatever else is in the batch, however its prefill was cut and whatever the number of workers: sums run
+/// over fixed steps of 256 positions counted from 0, merged in order. Against the formula with the cache's values:
+/// absolute error below 2^-18 * (1 + max |score|) * max |v|.
+extern const Operator kPagedAttention;
+
+}  // namespace cairn

@@ -1,0 +1,44 @@
+// Kernel table of paged attention; one instance an instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/attention/kv_layout.h"
+
+namespace cairn {
+
+/// Positions that are handled between two updates of the running softmax. Part of the result's definition: the order of
+/// every sum follows from it.
+inline constexpr std::int64_t kStepTokens = 256;
+inline constexpr std::int64_t kStepGroups = kStepTokens / kKvGroup;
+/// Rows that share a score buffer.
+inline constexpr std::int64_t kScoreRows = 4;
+
+/// A softmax under way: floats [0] the maximum, [1] the sum, [kStateHeader ..] the weighted sum of values [head_dim].
+inline constexpr std::int64_t kStateHeader = 16;
+
+/// A tile of query rows against one step of positions. Rows stand in order of position.
+struct AttentionStep {
+  const void* k[kStepGroups];  // groups of 16 keys and values, as far as the last row sees
+  const void* v[kStepGroups];
+  bool bf16 = true;  // else f32
+  std::int64_t head_dim = 0;
+  std::int64_t rows = 0;
+  const float* q = nullptr;  // [rows, head_dim], scaled
+  const std::int64_t* visible =
+      nullptr;              // [rows] positions of this step that each row sees, never fewer than the row before
+  float* scores = nullptr;  // scratch [kScoreRows, kStepTokens]
+  float* states = nullptr;  // row r's state is at states + r * state_stride
+  std::int64_t state_stride = 0;
+  bool fresh = false;  // states are written instead of merged into
+};
+
+struct AttentionTable {
+  void (*step)(const AttentionStep& step);
+  /// Merges the state of a later range of positions into that of the earlier ones.
+  void (*merge)(float* state, const float* later, std::int64_t head_dim);
+  /// out = weighted sum / sum, or 0 when nothing was seen.
+  void (*finish)(const float* state, float* out, std::int64_t head_dim);
+};
+
+}  // namespace cairn

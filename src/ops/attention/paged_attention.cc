@@ -1,0 +1,262 @@
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "ops/attention/attention.h"
+#include "ops/attention/attention_kernels.h"
+#include "ops/attention/cache_schema.h"
+#include "ops/attention/reference.h"
+#include "ops/attention/work_split.h"
+
+namespace cairn {
+#define X(isa)                                 \
+  namespace isa {                              \
+  extern const AttentionTable kAttentionTable; \
+  }
+CAIRN_FOR_EACH_ISA(X)
+#undef X
+
+namespace {
+
+// Query rows (tokens by heads of a group) that share loaded keys and values.
+constexpr std::int64_t kItemRows = 32;
+// At most this much memory for the partial states of cut items; what does not fit stays whole.
+constexpr std::int64_t kPartialBytes = 16 << 20;
+
+const AttentionTable& table(Isa isa) {
+#define X(name) \
+  if (isa == Isa::name) return name::kAttentionTable;
+  CAIRN_FOR_EACH_ISA(X)
+#undef X
+  return portable::kAttentionTable;
+}
+
+std::int64_t item_rows(std::int64_t group) { return std::max<std::int64_t>(kItemRows / group, 1) * group; }
+
+// Floats of a state, and of one worker's scratch: q, states and visible counts of an item's rows, and scores.
+std::int64_t state_floats(std::int64_t head_dim) { return kStateHeader + head_dim; }
+std::int64_t scratch_floats(std::int64_t rows, std::int64_t head_dim) {
+  return (rows * (head_dim + state_floats(head_dim) + 2) + kScoreRows * kStepTokens + 15) / 16 * 16;
+}
+
+// Partial states there is room for: depends only on what does not change from run to run.
+std::int64_t partial_capacity(const TensorView& cache, std::int64_t rows, int workers) {
+  const std::int64_t steps = (cache.dim(0) * cache.dim(2) + kStepTokens - 1) / kStepTokens;
+  const std::int64_t fitting = kPartialBytes / (state_floats(cache.dim(3)) * static_cast<std::int64_t>(sizeof(float)));
+  return workers < 2 ? 0 : std::min(fitting, 4 * workers * rows * steps);
+}
+
+// One run of the kernel as one worker sees it.
+class Run {
+ public:
+  Run(const AttentionTable& table, float scale, std::span<const TensorView> inputs, const TensorView& out,
+      std::byte* workspace, Worker worker)
+      : table_(table),
+        scale_(scale),
+        q_(inputs[0]),
+        k_(inputs[1]),
+        v_(inputs[2]),
+        tables_(inputs[3]),
+        out_(out),
+        worker_(worker),
+        head_dim_(q_.dim(2)),
+        block_size_(k_.dim(2)) {
+    batch_.tokens = q_.dim(0), batch_.sequences = inputs[5].dim(0);
+    batch_.max_positions = tables_.dim(1) * block_size_;
+    batch_.kv_heads = k_.dim(1), batch_.group = q_.dim(1) / batch_.kv_heads;
+    const std::int64_t rows = item_rows(batch_.group);
+    batch_.tile_tokens = rows / batch_.group;
+    batch_.query_start_loc = inputs[4].as<const std::int32_t>();
+    batch_.seq_lens = inputs[5].as<const std::int32_t>();
+    capacity_ = partial_capacity(k_, rows, worker.count);
+    for_each_item(batch_, [this](const AttentionItem& item) { total_cost_ += item.cost; });
+    auto* floats = reinterpret_cast<float*>(workspace);
+    partials_ = floats + worker.count * scratch_floats(rows, head_dim_);
+    states_ = floats + worker.index * scratch_floats(rows, head_dim_);
+    scaled_q_ = states_ + rows * state_floats(head_dim_);
+    scores_ = scaled_q_ + rows * head_dim_;
+    visible_ = reinterpret_cast<std::int64_t*>(scores_ + kScoreRows * kStepTokens);
+  }
+
+  // Phase 0: whole items from end to end; the steps of cut items as partial states.
+  void attend() const {
+    const Range mine = share(total_cost_, worker_);
+    auto is_mine = [&](std::int64_t cost) { return cost >= mine.begin && cost < mine.end; };
+    CutRule cut(total_cost_, worker_.count, capacity_);
+    std::int64_t before = 0;
+    for_each_item(batch_, [&](const AttentionItem& item) {
+      const std::int64_t start = before, steps = steps_of(item), place = cut.place(item, rows_of(item), steps);
+      before += item.cost;
+      if (before <= mine.begin || start >= mine.end) return;
+      if (place < 0) {
+        if (is_mine(start + item.cost / 2)) whole_item(item, steps);
+        return;
+      }
+      load_queries(item);
+      for (std::int64_t step = 0; step < steps; ++step)
+        if (is_mine(start + (2 * step + 1) * item.cost / (2 * steps))) partial_step(item, step, steps, place);
+    });
+  }
+
+  // Phase 1: merges the partial states of cut items, row by row.
+  void combine() const {
+    CutRule cut(total_cost_, worker_.count, capacity_);
+    std::int64_t row = 0;
+    for_each_item(batch_, [&](const AttentionItem& item) {
+      const std::int64_t steps = steps_of(item), place = cut.place(item, rows_of(item), steps);
+      if (place < 0) return;
+      for (std::int64_t r = 0; r < rows_of(item); ++r, ++row) {
+        if (row % worker_.count != worker_.index) continue;
+        reset(states_);
+        for (std::int64_t step = 0; step < std::min(steps, steps_seen(item, r)); ++step)
+          table_.merge(states_, partial(place, r, step, steps), head_dim_);
+        table_.finish(states_, out_row(item, r), head_dim_);
+      }
+    });
+  }
+
+ private:
+  static std::int64_t steps_for(std::int64_t positions) { return (positions + kStepTokens - 1) / kStepTokens; }
+  static std::int64_t steps_of(const AttentionItem& item) { return steps_for(item.positions); }
+  std::int64_t rows_of(const AttentionItem& item) const { return item.tokens * batch_.group; }
+  // Row r is token r / group, head r % group of the item.
+  std::int64_t seen(const AttentionItem& item, std::int64_t row) const {
+    return std::max<std::int64_t>(item.first_position + row / batch_.group + 1, 0);
+  }
+  std::int64_t steps_seen(const AttentionItem& item, std::int64_t row) const { return steps_for(seen(item, row)); }
+  float* out_row(const AttentionItem& item, std::int64_t row) const {
+    return out_.row<float>(item.first_token + row / batch_.group) +
+           (item.head * batch_.group + row % batch_.group) * head_dim_;
+  }
+  float* partial(std::int64_t place, std::int64_t row, std::int64_t step, std::int64_t steps) const {
+    return partials_ + (place + row * steps + step) * state_floats(head_dim_);
+  }
+  void reset(float* state) const {
+    state[0] = -std::numeric_limits<float>::infinity();
+    std::fill_n(state + 1, state_floats(head_dim_) - 1, 0.0f);
+  }
+
+  void load_queries(const AttentionItem& item) const {
+    for (std::int64_t r = 0; r < rows_of(item); ++r) {
+      const float* q = q_.row<const float>(item.first_token + r / batch_.group) +
+                       (item.head * batch_.group + r % batch_.group) * q_.strides[1];
+      for (std::int64_t d = 0; d < head_dim_; ++d) scaled_q_[r * head_dim_ + d] = q[d] * scale_;
+    }
+  }
+
+  // Start of the group of 16 positions from `position`; block numbers outside the cache are clamped.
+  const void* group_at(const TensorView& cache, const AttentionItem& item, std::int64_t position) const {
+    const std::int64_t listed = tables_.row<const std::int32_t>(item.sequence)[position / block_size_];
+    const std::int64_t block = std::clamp<std::int64_t>(listed, 0, cache.dim(0) - 1);
+    return cache.data +
+           row_bytes(cache.dtype, block * batch_.kv_heads * block_size_ * head_dim_ +
+                                      kv_group_offset(item.head, position % block_size_, block_size_, head_dim_));
+  }
+
+  AttentionStep make_step(const AttentionItem& item, std::int64_t index) const {
+    AttentionStep step;
+    const std::int64_t begin = index * kStepTokens, end = std::min(item.positions, begin + kStepTokens);
+    for (std::int64_t position = begin; position < end; position += kKvGroup) {
+      step.k[(position - begin) / kKvGroup] = group_at(k_, item, position);
+      step.v[(position - begin) / kKvGroup] = group_at(v_, item, position);
+    }
+    step.bf16 = k_.dtype == DType::bf16;
+    step.head_dim = head_dim_;
+    step.rows = rows_of(item);
+    step.q = scaled_q_;
+    for (std::int64_t r = 0; r < step.rows; ++r)
+      visible_[r] = std::clamp<std::int64_t>(seen(item, r) - begin, 0, kStepTokens);
+    step.visible = visible_;
+    step.scores = scores_;
+    step.states = states_;
+    step.state_stride = state_floats(head_dim_);
+    return step;
+  }
+
+  void whole_item(const AttentionItem& item, std::int64_t steps) const {
+    load_queries(item);
+    for (std::int64_t r = 0; r < rows_of(item); ++r) reset(states_ + r * state_floats(head_dim_));
+    for (std::int64_t step = 0; step < steps; ++step) table_.step(make_step(item, step));
+    for (std::int64_t r = 0; r < rows_of(item); ++r)
+      table_.finish(states_ + r * state_floats(head_dim_), out_row(item, r), head_dim_);
+  }
+
+  void partial_step(const AttentionItem& item, std::int64_t index, std::int64_t steps, std::int64_t place) const {
+    AttentionStep step = make_step(item, index);
+    step.states = partial(place, 0, index, steps);
+    step.state_stride = steps * state_floats(head_dim_);
+    step.fresh = true;
+    table_.step(step);
+  }
+
+  const AttentionTable& table_;
+  float scale_;
+  const TensorView &q_, &k_, &v_, &tables_, &out_;
+  Worker worker_;
+  std::int64_t head_dim_, block_size_, capacity_ = 0, total_cost_ = 0;
+  AttentionBatch batch_;
+  float *partials_, *states_, *scaled_q_, *scores_;
+  std::int64_t* visible_;
+};
+
+class PagedAttentionKernel final : public Kernel {
+ public:
+  PagedAttentionKernel(Isa isa, float scale) : table_(table(isa)), scale_(scale) {}
+
+  int phases() const override { return 2; }
+
+  std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
+    const std::int64_t rows = item_rows(inputs[0].dim(1) / inputs[1].dim(1)), head_dim = inputs[0].dim(2);
+    return static_cast<std::int64_t>(sizeof(float)) *
+           (workers * scratch_floats(rows, head_dim) +
+            partial_capacity(inputs[1], rows, workers) * state_floats(head_dim));
+  }
+
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int phase,
+           Worker worker) const noexcept override {
+    const Run run(table_, scale_, inputs, outputs[0], workspace, worker);
+    phase == 0 ? run.attend() : run.combine();
+  }
+
+ private:
+  const AttentionTable& table_;
+  float scale_;
+};
+
+std::vector<ValueType> infer(const InferContext& context) {
+  constexpr std::string_view op = "PagedAttention";
+  expect_inputs(op, context, 6, 6);
+  expect_rank(op, context, 0, 3);
+  expect_dtype(op, context, 0, {DType::f32});
+  check_caches(op, context, 1);
+  expect_rank(op, context, 3, 2);
+  for (std::size_t i : {4, 5}) expect_rank(op, context, i, 1);
+  for (std::size_t i : {3, 4, 5}) expect_dtype(op, context, i, {DType::i32});
+  expect_same_dim(op, context.inputs[3].shape[0], context.inputs[5].shape[0],
+                  "the sequences of block_tables and seq_lens");
+  const SymShape &q = context.inputs[0].shape, &cache = context.inputs[1].shape;
+  expect_same_dim(op, q[2], cache[3], "the head dimensions of q and the cache");
+  if (q[1].is_symbol() || q[1].value < 1 || cache[1].value < 1 || q[1].value % cache[1].value != 0)
+    fail_invalid("{}: the query heads of {} must be a multiple of the KV heads of {}", op, to_string(context.inputs[0]),
+                 to_string(context.inputs[1]));
+  for (const auto& [name, value] : context.attributes.entries())
+    if (name != "scale") fail(ErrorKind::unsupported, "{}: attribute '{}' is not supported", op, name);
+  return {{DType::f32, {q[0], q[1].value * q[2].value}}};
+}
+
+}  // namespace
+
+const Operator kPagedAttention = {
+    .name = "PagedAttention",
+    .doc =
+        "q [T, Hq, D], k_cache, v_cache, block_tables [S, B], query_start_loc [S + 1], seq_lens [S] -> causal "
+        "attention [T, Hq * D]",
+    .infer = infer,
+    .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
+      return std::make_unique<PagedAttentionKernel>(context.isa,
+                                                    static_cast<float>(context.attributes.get<double>("scale")));
+    },
+    .reference = paged_attention_ref,
+};
+
+}  // namespace cairn

@@ -1,0 +1,143 @@
+#include "base/error.h"
+#include "ops/attention/test_cache.h"
+
+namespace cairn {
+namespace {
+
+using namespace testing;
+using Part = AttentionCase::Part;
+
+class PagedAttention : public EveryIsa {
+ protected:
+  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint32_t>(n)); }
+
+  // Rows [first, first + count) of `all` are the rows of `part`, to the bit.
+  static ::testing::AssertionResult rows_equal(const Tensor& all, std::int64_t first, const Tensor& part) {
+    const std::int64_t columns = all.view().dim(1), count = part.view().dim(0);
+    const auto bytes = static_cast<std::size_t>(count * columns) * sizeof(float);
+    if (std::memcmp(all.as<float>() + first * columns, part.as<float>(), bytes) == 0)
+      return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << "bits differ at rows from " << first;
+  }
+};
+
+TEST_P(PagedAttention, AgreesWithTheFormulaOverShapesTypesAndBatches) {
+  for (int round = 0; round < 40; ++round) {
+    const std::int64_t kv_heads = 1 + below(3), group = std::array{1, 2, 3, 4, 7}[below(5)];
+    const CacheShape shape = {kv_heads * group, kv_heads, 16 * (1 + below(9)), 16 * (1 + below(3)),
+                              round % 4 ? DType::bf16 : DType::f32};
+    std::vector<SequenceShape> sequences;
+    for (std::int64_t s = below(4); s >= 0; --s) {
+      const std::int64_t length = 1 + below(round % 5 == 0 ? 700 : 90);
+      sequences.push_back({below(2) ? 1 : 1 + below(std::min<std::int64_t>(length, 60)), length});
+    }
+    const float scale = round % 7 == 0 ? 4.0f : 1.0f;  // scores reach about 4 * scale^2
+    AttentionCase c(random, shape, sequences, scale);
+    Tensor expected = c.run(c.whole(), false), actual = c.run(c.whole(), true, GetParam(), 1 + round % 3);
+    ASSERT_TRUE(near(actual, expected, 0, 2e-5 * scale * scale))
+        << "round " << round << " head_dim " << shape.head_dim << " group " << group;
+  }
+}
+
+TEST_P(PagedAttention, BitsDoNotDependOnWorkers) {
+  AttentionCase c(random, {6, 2, 64, 16, DType::bf16}, {{1, 3000}, {1, 17}, {40, 300}, {1, 700}});
+  Tensor alone = c.run(c.whole(), true, GetParam(), 1);
+  for (int workers : {2, 3, 5, 8, 64})
+    ASSERT_TRUE(same_bits(c.run(c.whole(), true, GetParam(), workers), alone)) << workers;
+}
+
+TEST_P(PagedAttention, BitsDoNotDependOnTheRestOfTheBatch) {
+  AttentionCase c(random, {8, 2, 80, 32, DType::bf16}, {{1, 900}, {33, 600}, {5, 5}, {1, 1}, {64, 64}});
+  for (int workers : {1, 4}) {
+    Tensor all = c.run(c.whole(), true, GetParam(), workers);
+    for (std::size_t s = 0; s < 5; ++s)
+      ASSERT_TRUE(rows_equal(all, c.first_token(s), c.run({{s, 0, c.sequence(s).query}}, true, GetParam(), 3))) << s;
+  }
+}
+
+TEST_P(PagedAttention, BitsDoNotDependOnHowAPrefillIsCut) {
+  for (std::int64_t q_heads : {3, 5}) {
+    AttentionCase c(random, {q_heads, 1, 48, 16, DType::bf16}, {{530, 530}});
+    Tensor whole = c.run(c.whole(), true, GetParam(), 2);
+    for (std::int64_t chunk : {1, 7, 16, 100, 256}) {
+      for (std::int64_t from = 0; from < 530; from += chunk) {
+        if (chunk == 1 && from % 37) continue;
+        ASSERT_TRUE(
+            rows_equal(whole, from, c.run({{0, from, std::min<std::int64_t>(from + chunk, 530)}}, true, GetParam(), 2)))
+            << chunk;
+      }
+    }
+  }
+}
+
+TEST_P(PagedAttention, NeverMixesInWhatATokenDoesNotSee) {
+  // Later tokens of the same block hold nan and infinity; earlier tokens' results must not change.
+  AttentionCase c(random, {2, 1, 32, 16, DType::bf16}, {{20, 20}});
+  Tensor before = c.run({{0, 0, 19}}, true, GetParam());
+  c.overwrite(0, 19, NAN);
+  Tensor whole = c.run(c.whole(), true, GetParam());
+  ASSERT_TRUE(rows_equal(whole, 0, before));
+}
+
+TEST_P(PagedAttention, TokensThatSeeNothingGiveZero) {
+  AttentionCase c(random, {2, 1, 32, 16, DType::bf16}, {{3, 3}});
+  Tensor tables(DType::i32, {1, 1}), starts(DType::i32, {2}), lengths(DType::i32, {1});
+  starts.as<std::int32_t>()[1] = 3;
+  lengths.as<std::int32_t>()[0] = 1;  // fewer tokens in the cache than queries: the first two see nothing
+  const std::vector<TensorView> inputs = {c.q().view(),  c.k().view(),  c.v().view(),
+                                          tables.view(), starts.view(), lengths.view()};
+  Tensor out = std::move(run_fast(kPagedAttention, inputs, c.attributes(), GetParam(), 2)[0]);
+  for (int i = 0; i < 2 * 64; ++i) EXPECT_EQ(out.as<float>()[i], 0.0f);
+}
+
+TEST_P(PagedAttention, EmptyBatchesAreFine) {
+  AttentionCase c(random, {2, 1, 32, 16, DType::bf16}, {});
+  EXPECT_EQ(c.run({}, true, GetParam(), 2).view().dim(0), 0);
+}
+
+TEST_P(PagedAttention, InfiniteAndNanQueriesStayInTheirRows) {
+  AttentionCase c(random, {2, 2, 16, 16, DType::f32}, {{6, 40}});
+  Tensor clean = c.run(c.whole(), true, GetParam());
+  c.q().view().row<float>(2)[0] = NAN;
+  c.q().view().row<float>(4)[17] = INFINITY;
+  Tensor out = c.run(c.whole(), true, GetParam());
+  EXPECT_TRUE(std::isnan(out.view().row<float>(2)[5]));
+  EXPECT_TRUE(std::isnan(out.view().row<float>(4)[16 + 5]));
+  for (std::int64_t row : {0, 1, 3, 5})
+    EXPECT_EQ(std::memcmp(out.view().row<float>(row), clean.view().row<float>(row), 32 * 4), 0);
+  EXPECT_EQ(std::memcmp(out.view().row<float>(2) + 16, clean.view().row<float>(2) + 16, 16 * 4), 0);
+}
+
+TEST_P(PagedAttention, HostileIndicesStayInsideTheCache) {
+  AttentionCase c(random, {2, 1, 32, 16, DType::bf16}, {{4, 40}});
+  Tensor tables(DType::i32, {1, 3}), starts(DType::i32, {2}), lengths(DType::i32, {1});
+  const std::int32_t blocks[3] = {-5, 1 << 30, 2};
+  std::copy_n(blocks, 3, tables.as<std::int32_t>());
+  starts.as<std::int32_t>()[1] = 1000;
+  lengths.as<std::int32_t>()[0] = INT32_MAX;
+  const std::vector<TensorView> inputs = {c.q().view(),  c.k().view(),  c.v().view(),
+                                          tables.view(), starts.view(), lengths.view()};
+  EXPECT_EQ(run_fast(kPagedAttention, inputs, c.attributes(), GetParam(), 2)[0].view().dim(0), 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryIsa, PagedAttention, ::testing::ValuesIn(supported_isas()), isa_name);
+
+TEST(PagedAttentionSchema, RefusesHeadsThatDoNotDivideAndUnknownAttributes) {
+  auto infer = [](std::int64_t q_heads, Attributes attributes) {
+    const Dim tokens = Dim::of_symbol(0), seqs = Dim::of_symbol(1);
+    const ValueType cache = {DType::bf16, {9, 2, 16, 64}};
+    const std::vector<ValueType> types = {{DType::f32, {tokens, q_heads, 64}},
+                                          cache,
+                                          cache,
+                                          {DType::i32, {seqs, Dim::of_symbol(2)}},
+                                          {DType::i32, {Dim::of_symbol(3)}},
+                                          {DType::i32, {seqs}}};
+    return kPagedAttention.infer({types, attributes});
+  };
+  EXPECT_EQ(infer(6, {{"scale", 0.125}})[0].shape[1], Dim(384));
+  EXPECT_THROW(infer(3, {{"scale", 0.125}}), Error);
+  EXPECT_THROW(infer(6, {{"scale", 0.125}, {"sliding_window", std::int64_t{4096}}}), Error);
+}
+
+}  // namespace
+}  // namespace cairn

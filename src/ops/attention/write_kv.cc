@@ -1,0 +1,106 @@
+#include "base/error.h"
+#include "ops/attention/attention.h"
+#include "ops/attention/cache_schema.h"
+#include "ops/attention/reference.h"
+#include "ops/attention/write_kv_kernels.h"
+
+namespace cairn {
+#define X(isa)                             \
+  namespace isa {                          \
+  extern const WriteKvTable kWriteKvTable; \
+  }
+CAIRN_FOR_EACH_ISA(X)
+#undef X
+
+void check_caches(std::string_view op, const InferContext& context, std::size_t k) {
+  for (std::size_t i : {k, k + 1})
+    expect_rank(op, context, i, 4), expect_dtype(op, context, i, {DType::bf16, DType::f32});
+  const ValueType& cache = context.inputs[k];
+  if (cache.dtype != context.inputs[k + 1].dtype || cache.shape != context.inputs[k + 1].shape)
+    fail_invalid("{}: the caches differ: {} and {}", op, to_string(cache), to_string(context.inputs[k + 1]));
+  for (const Dim& dim : cache.shape)
+    if (dim.is_symbol()) fail_invalid("{}: the cache {} must have constant dimensions", op, to_string(cache));
+  if (cache.shape[2].value < kKvGroup || cache.shape[2].value % kKvGroup != 0)
+    fail_invalid("{}: block size {} must be a multiple of {}", op, cache.shape[2].value, kKvGroup);
+  const std::int64_t head_dim = cache.shape[3].value;
+  if (head_dim < 16 || head_dim % 16 != 0 || head_dim > kMaxHeadDim)
+    fail(ErrorKind::unsupported, "{}: head dimension {} is not supported; it must be a multiple of 16 up to {}", op,
+         head_dim, kMaxHeadDim);
+}
+
+namespace {
+
+const WriteKvTable& table(Isa isa) {
+#define X(name) \
+  if (isa == Isa::name) return name::kWriteKvTable;
+  CAIRN_FOR_EACH_ISA(X)
+#undef X
+  return portable::kWriteKvTable;
+}
+
+class WriteKvKernel final : public Kernel {
+ public:
+  explicit WriteKvKernel(Isa isa) : table_(table(isa)) {}
+
+  // Neighbouring tokens share cache lines, so a worker takes long runs of tokens of one head.
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
+           Worker worker) const noexcept override {
+    const std::int64_t tokens = inputs[0].dim(0), heads = inputs[0].dim(1), head_dim = inputs[0].dim(2);
+    const std::int64_t block_size = outputs[0].dim(2), slots = outputs[0].dim(0) * block_size;
+    const auto* slot_mapping = inputs[4].as<const std::int64_t>();
+    const bool bf16 = outputs[0].dtype == DType::bf16;
+    Range range = share(2 * heads * tokens, worker, 16);
+    for (std::int64_t unit = range.begin; unit < range.end; ++unit) {
+      const std::int64_t t = unit % tokens, head = unit / tokens % heads, which = unit / tokens / heads;
+      const std::int64_t slot = slot_mapping[t];
+      if (slot < 0 || slot >= slots) continue;
+      const TensorView& source = inputs[static_cast<std::size_t>(which)];
+      const TensorView& cache = outputs[static_cast<std::size_t>(which)];
+      const std::int64_t offset = slot / block_size * heads * block_size * head_dim +
+                                  kv_group_offset(head, slot % block_size, block_size, head_dim);
+      (which == 0 ? table_.write_k : table_.write_v)(source.row<const float>(t) + head * source.strides[1],
+                                                     cache.data + row_bytes(cache.dtype, offset), bf16, slot % kKvGroup,
+                                                     head_dim);
+    }
+  }
+
+ private:
+  const WriteKvTable& table_;
+};
+
+std::vector<ValueType> infer(const InferContext& context) {
+  expect_inputs("WriteKv", context, 5, 5);
+  check_caches("WriteKv", context, 2);
+  const ValueType& cache = context.inputs[2];
+  for (std::size_t i : {0, 1}) {
+    expect_rank("WriteKv", context, i, 3);
+    expect_dtype("WriteKv", context, i, {DType::f32});
+    expect_same_dim("WriteKv", context.inputs[i].shape[0],
+                    context.inputs[4].shape.empty() ? Dim(-1) : context.inputs[4].shape[0],
+                    "the tokens of k, v and slot_mapping");
+    expect_same_dim("WriteKv", context.inputs[i].shape[1], cache.shape[1], "the heads of k, v and the cache");
+    expect_same_dim("WriteKv", context.inputs[i].shape[2], cache.shape[3], "the head dimensions of k, v and the cache");
+  }
+  expect_rank("WriteKv", context, 4, 1);
+  expect_dtype("WriteKv", context, 4, {DType::i64});
+  return {cache, cache};
+}
+
+constexpr int kAlias[] = {2, 3};
+
+}  // namespace
+
+const Operator kWriteKv = {
+    .name = "WriteKv",
+    .doc =
+        "k [T, Hkv, D], v [T, Hkv, D], k_cache, v_cache, slot_mapping i64 [T] -> k_cache, v_cache with the tokens "
+        "written",
+    .infer = infer,
+    .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
+      return std::make_unique<WriteKvKernel>(context.isa);
+    },
+    .reference = write_kv_ref,
+    .alias = kAlias,
+};
+
+}  // namespace cairn

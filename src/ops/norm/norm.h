@@ -1,0 +1,15 @@
+// Root mean square normalization (Zhang and Sennrich 2019).
+#pragma once
+
+#include "ops/core/operator.h"
+
+namespace cairn {
+
+/// RmsNorm(x f32 [T, D] or [T, H, D], weight [D] f32/bf16/f16), eps -> x / sqrt(mean(x^2) + eps) * weight, x's shape.
+/// Against double precision: relative error of an element below (D / 64 + 8) * 2^-24.
+extern const Operator kRmsNorm;
+
+/// AddRmsNorm(x f32 [T, D], residual f32 [T, D], weight [D]), eps -> (RmsNorm(x + residual), x + residual).
+extern const Operator kAddRmsNorm;
+
+}  // namespace cairn

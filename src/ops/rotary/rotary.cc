@@ -1,0 +1,91 @@
+#include "ops/rotary/rotary.h"
+
+#include "base/error.h"
+#include "ops/rotary/frequencies.h"
+#include "ops/rotary/reference.h"
+#include "ops/rotary/rotary_kernels.h"
+
+namespace cairn {
+#define X(isa)                           \
+  namespace isa {                        \
+  extern const RotaryTable kRotaryTable; \
+  }
+CAIRN_FOR_EACH_ISA(X)
+#undef X
+
+namespace {
+
+const RotaryTable& table(Isa isa) {
+#define X(name) \
+  if (isa == Isa::name) return name::kRotaryTable;
+  CAIRN_FOR_EACH_ISA(X)
+#undef X
+  return portable::kRotaryTable;
+}
+
+class RotaryKernel final : public Kernel {
+ public:
+  RotaryKernel(Isa isa, const Attributes& attributes)
+      : table_(table(isa)),
+        frequencies_(rotary_frequencies(attributes)),
+        rotary_dim_(attributes.get<std::int64_t>("rotary_dim")),
+        interleaved_(attributes.get<std::int64_t>("interleaved") != 0) {}
+
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
+           Worker worker) const noexcept override {
+    RotaryArgs args;
+    args.x = rows_of<const float>(inputs[0]);
+    args.out = rows_of<float>(outputs[0]);
+    args.positions = inputs[1].as<const std::int32_t>();
+    args.frequencies = frequencies_.data();
+    if (inputs.size() > 2) args.frequency_factors = inputs[2].as<const float>();
+    args.rotary_dim = rotary_dim_;
+    args.interleaved = interleaved_;
+    Range range = share(args.x.count, worker);
+    table_.rotate(args, range.begin, range.end);
+  }
+
+ private:
+  const RotaryTable& table_;
+  std::vector<float> frequencies_;
+  std::int64_t rotary_dim_;
+  bool interleaved_;
+};
+
+std::vector<ValueType> infer(const InferContext& context) {
+  expect_inputs("RotaryEmbedding", context, 2, 3);
+  expect_rank("RotaryEmbedding", context, 0, 3);
+  expect_dtype("RotaryEmbedding", context, 0, {DType::f32});
+  expect_rank("RotaryEmbedding", context, 1, 1);
+  expect_dtype("RotaryEmbedding", context, 1, {DType::i32});
+  const ValueType& x = context.inputs[0];
+  expect_same_dim("RotaryEmbedding", x.shape[0], context.inputs[1].shape[0], "the tokens of x and positions");
+  const auto rotary_dim = context.attributes.get<std::int64_t>("rotary_dim");
+  if (x.shape[1].is_symbol() || x.shape[2].is_symbol() || x.shape[1].value < 1)
+    fail_invalid("RotaryEmbedding: heads and head dimension of {} must be constants", to_string(x));
+  if (rotary_dim < 2 || rotary_dim % 2 != 0 || rotary_dim > x.shape[2].value || rotary_dim > kMaxRotaryDim)
+    fail_invalid("RotaryEmbedding: rotary_dim {} must be even, at least 2, at most the head dimension of {} and {}",
+                 rotary_dim, to_string(x), kMaxRotaryDim);
+  rotary_frequencies(context.attributes);  // refuses bad scalings while the graph is built
+  if (context.inputs.size() == 3) {
+    expect_rank("RotaryEmbedding", context, 2, 1);
+    expect_dtype("RotaryEmbedding", context, 2, {DType::f32});
+    expect_same_dim("RotaryEmbedding", context.inputs[2].shape[0], rotary_dim / 2, "rope_freqs and rotary_dim / 2");
+  }
+  return {x};
+}
+
+}  // namespace
+
+const Operator kRotaryEmbedding = {
+    .name = "RotaryEmbedding",
+    .doc =
+        "x [T, H, D], positions i32 [T], optional rope_freqs [rotary_dim / 2] -> x rotated by its position [T, H, D]",
+    .infer = infer,
+    .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
+      return std::make_unique<RotaryKernel>(context.isa, context.attributes);
+    },
+    .reference = rotary_embedding_ref,
+};
+
+}  // namespace cairn
