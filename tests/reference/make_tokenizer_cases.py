@@ -122,7 +122,7 @@ def main():
         tokenizer = tokenizers.Tokenizer.from_str(json.dumps(merge_patch(base, patch)))
         small.append({"name": name, "patch": patch, **cases(tokenizer, texts)})
         if name == "added tokens after NFC":
-            # 0.23.3 decodes such a token by its normalized content, Latin-1 letters as stray bytes; Cairn by its content.
+            # 0.23.3 decodes these tokens by their normalized content (Latin-1 letters as stray bytes), Cairn by content.
             del small[-1]["decoded"]
     real_texts = random_strings(80, SEED + 1)
     models_folder = pathlib.Path(os.environ.get("CAIRN_MODEL_DIR", CACHE / "models"))

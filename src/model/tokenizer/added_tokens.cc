@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/tokenizer/unicode_additions.h"
 
 namespace cairn {
 namespace {
@@ -35,11 +36,18 @@ Character first_character(std::string_view text) {
   return {code, static_cast<std::size_t>(end)};
 }
 
-// \w of Unicode's regular expressions (UTS 18).
+// \w of Unicode 16's regular expressions (UTS 18), ICU's tables being older.
 bool is_word(UChar32 code) {
   constexpr std::uint32_t categories = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
-  return u_hasBinaryProperty(code, UCHAR_ALPHABETIC) || (U_GET_GC_MASK(code) & categories) != 0 ||
-         u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL);
+  if (u_hasBinaryProperty(code, UCHAR_ALPHABETIC) || (U_GET_GC_MASK(code) & categories) != 0 ||
+      u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL))
+    return true;
+  return std::ranges::any_of(unicode_additions(), [code](const UnicodeAddition& addition) {
+    auto point = static_cast<char32_t>(code);
+    std::string_view category = addition.category;
+    return addition.version <= 16 && point >= addition.first && point <= addition.last &&
+           (category[0] == 'L' || category[0] == 'M' || category == "Nd" || category == "Nl" || category == "Pc");
+  });
 }
 
 bool stands_alone(std::string_view before, std::string_view after) {

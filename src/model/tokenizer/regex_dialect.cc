@@ -3,30 +3,25 @@
 #include <array>
 
 #include "base/error.h"
+#include "model/tokenizer/unicode_additions.h"
 
 namespace cairn {
 namespace {
-
-struct Addition {
-  char32_t first, last;
-  std::string_view category;
-  int version;
-};
-
-constexpr Addition kAdditions[] = {
-#include "model/tokenizer/unicode_additions.inc"
-};
 
 constexpr std::string_view kSpaces = R"(\t-\r \x{85}\p{Z})";
 constexpr std::string_view kNotSpaces =
     R"(\x{0}-\x{8}\x{e}-\x{1f}!-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e})"
     R"(\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
 
+constexpr std::string_view kHanSinceUnicode15 = R"(\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})";
+
 // The inside of a character class for a property, with the additions up to a version of Unicode.
 std::string property_items(std::string_view name, int version) {
+  // PCRE2 takes a bare script name for Script_Extensions, Oniguruma for Script.
+  bool is_script = name.size() > 2 && name != "Alphabetic" && name != "Any";
+  if (is_script) return fmt::format("\\p{{sc:{}}}{}", name, name == "Han" ? kHanSinceUnicode15 : "");
   std::string items = fmt::format("\\p{{{}}}", name);
-  if (name.size() > 2) return items;  // a script or binary property
-  for (const Addition& addition : kAdditions) {
+  for (const UnicodeAddition& addition : unicode_additions()) {
     if (addition.version <= version && addition.category.starts_with(name))
       items += fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", static_cast<unsigned>(addition.first),
                            static_cast<unsigned>(addition.last));
@@ -35,8 +30,9 @@ std::string property_items(std::string_view name, int version) {
 }
 
 std::string word_items() {
-  return "\\p{Alphabetic}" + property_items("L", 16) + property_items("M", 16) + property_items("Nd", 16) +
-         property_items("Pc", 16);
+  std::string items = "\\p{Alphabetic}";
+  for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) items += property_items(category, 16);
+  return items + R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";  // in Latin-1 Oniguruma counts every number as a word character
 }
 
 class Translator {
