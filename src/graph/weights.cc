@@ -12,7 +12,7 @@ Weights::Weights(const Graph& graph, ThreadTeam& team, const std::function<void(
   auto is_packed = [](const Value& value) { return value.kind == ValueKind::weight && value.type.layout == Layout::panel16; };
   for (const Value& value : graph.values()) {
     if (!is_packed(value)) continue;
-    bytes += (static_cast<std::size_t>(packed_bytes(value.stored)) + 63) / 64 * 64;
+    bytes += (static_cast<std::size_t>(cairn::packed_bytes(value.stored)) + 63) / 64 * 64;
     state.total_bytes += byte_size(value.stored.dtype, value.stored.shape);
   }
   arena_ = Arena("packed weights", bytes);
@@ -23,7 +23,7 @@ Weights::Weights(const Graph& graph, ThreadTeam& team, const std::function<void(
     TensorView& view = views_[v];
     view.layout = Layout::panel16;
     view.strides = {};
-    view.data = arena_.allocate(static_cast<std::size_t>(packed_bytes(value.stored)));
+    view.data = arena_.allocate(static_cast<std::size_t>(cairn::packed_bytes(value.stored)));
     std::int64_t panels = (value.stored.dim(0) + 15) / 16;
     team.run([&](int member) { pack_panels(value.stored, view.data, share(panels, {member, team.size()})); });
     if (release) release(value.stored);
