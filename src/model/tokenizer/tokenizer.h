@@ -23,8 +23,9 @@ class Tokenizer {
   static std::unique_ptr<const Tokenizer> create(const TokenizerData& data);
   virtual ~Tokenizer() = default;
 
-  /// Token ids of UTF-8 `text`, whose ill-formed sequences count as U+FFFD. Added tokens written in the text ("<|im_end|>")
-  /// are recognised, special ones too. `add_special_tokens` applies the post-processor (BOS/EOS) where the model has one.
+  /// Token ids of UTF-8 `text`, whose ill-formed sequences count as U+FFFD. Added tokens written in the text are
+  /// recognised, special ones ("<|im_end|>") too. `add_special_tokens` applies the post-processor (BOS/EOS) where the model
+  /// has one.
   /// Time is near linear in the text. Throws resource_exhausted when the model's own pattern backtracks without end.
   virtual std::vector<int> encode(std::string_view text, bool add_special_tokens) const = 0;
   /// UTF-8 text of `ids`; ill-formed bytes become U+FFFD. Throws invalid_argument for an id that no token has, as the
