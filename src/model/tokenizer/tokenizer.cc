@@ -1,11 +1,14 @@
 #include "model/tokenizer/tokenizer.h"
 
+#include "base/error.h"
 #include "base/text.h"
 #include "model/tokenizer/bpe_tokenizer.h"
 
 namespace cairn {
 
 std::unique_ptr<const Tokenizer> Tokenizer::create(const TokenizerData& data) {
+  if (data.json.empty() && data.model.empty())
+    fail(ErrorKind::unsupported, "the model has no tokenizer (neither tokenizer.json nor tokenizer.ggml.model)");
   TokenizerParts parts = data.json.empty() ? read_tokenizer_gguf(data) : read_tokenizer_json(data);
   return std::make_unique<const BpeTokenizer>(std::move(parts), data);
 }

@@ -72,6 +72,7 @@ TEST(TokenizerGguf, DamagedListsAreRefused) {
     EXPECT_THROW(Tokenizer::create(data), Error);
   };
   refused([](TokenizerData& data) { data.model = "llama"; });
+  refused([](TokenizerData& data) { data = {}; });
   refused([](TokenizerData& data) { data.tokens.clear(), data.token_types.clear(); });
   refused([](TokenizerData& data) { data.token_types.pop_back(); });
   refused([](TokenizerData& data) { data.merges[0] = "th"; });
