@@ -9,11 +9,11 @@ namespace cairn {
 
 PositionLogprobs compute_logprobs(std::span<const float> row, int token, int count, ChoiceScratch& scratch) {
   summarize(row, scratch.summary);
-  if (scratch.summary.has_nan || !std::isfinite(scratch.summary.max)) {
+  if (scratch.summary.invalid || !std::isfinite(scratch.summary.max)) {
     fail(ErrorKind::internal, "the model produced logits that are not numbers");
   }
   const float max = scratch.summary.max;
-  const double normalizer = max + std::log(exp_sum(row, max, 1.0f, scratch.block_sums));
+  const double normalizer = max + std::log(exp_sum(row, max, 1.0f));
   const auto logprob = [&](float logit) { return static_cast<float>(logit - normalizer); };
 
   PositionLogprobs result;

@@ -31,7 +31,8 @@ class ModelRunner {
   virtual std::int64_t max_num_batched_tokens() const = 0;
   virtual std::int64_t max_num_seqs() const = 0;
   /// Logits [rows, vocab_size] f32, row-major, valid until the next call. May be modified by the caller.
-  /// A row's bits do not depend on what else is in the batch.
+  /// A row's bits do not depend on what else is in the batch. In each layer the keys and values of the whole batch are
+  /// stored before any attention reads them: sequences that start in the same step share a common prefix's blocks.
   virtual std::span<float> execute(const StepBatch& batch) = 0;
   /// Runs body(i) for i in [0, n) on the runner's threads; returns when all are done.
   virtual void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) {

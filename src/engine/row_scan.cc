@@ -1,7 +1,8 @@
 #include "engine/row_scan.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
+#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -13,78 +14,183 @@
 #else
 #define CAIRN_ROW_LOOP
 #endif
+// Comparisons stand in ?: between floats, and counts are floats too: GCC 12 takes other forms apart lane by lane.
+// CAIRN_ROW_PART: inlined into each clone; vectors go by reference, as their passing by value differs between levels.
+#define CAIRN_ROW_PART static inline __attribute__((always_inline))
 
 namespace cairn {
-namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kLanes = 16;
+typedef float Floats __attribute__((vector_size(64)));
+typedef float HalfFloats __attribute__((vector_size(32)));
+typedef float QuarterFloats __attribute__((vector_size(16)));
+typedef std::int32_t Ints __attribute__((vector_size(64)));
 
-// 2^n * e^r with n the nearest integer of x / ln 2; e^r by Taylor's series, |r| <= ln(2) / 2, so the rest is below
-// 2e-7.
-inline __attribute__((always_inline)) float fast_exp(float x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
-  const float clamped = x > -87.0f ? x : -87.0f;
-  const float shifted = clamped * 1.44269504f + kRound;
-  const float n = shifted - kRound;
-  const float r = (clamped - n * 0.693145752f) - n * 1.42860677e-6f;  // ln 2 in two parts
-  float series = 1.0f / 720;
+CAIRN_ROW_PART void load(const float* from, Floats& to) { std::memcpy(&to, from, sizeof(to)); }
+CAIRN_ROW_PART void raise(Floats& top, const Floats& x) { top = x > top ? x : top; }
+
+CAIRN_ROW_PART float sum_of(const Floats& lanes) {
+  HalfFloats low, high;
+  std::memcpy(&low, &lanes, sizeof(low));
+  std::memcpy(&high, reinterpret_cast<const char*>(&lanes) + sizeof(low), sizeof(high));
+  low += high;
+  return ((low[0] + low[4]) + (low[1] + low[5])) + ((low[2] + low[6]) + (low[3] + low[7]));
+}
+
+CAIRN_ROW_PART float max_of(const Floats& lanes) {
+  HalfFloats low, high;
+  std::memcpy(&low, &lanes, sizeof(low));
+  std::memcpy(&high, reinterpret_cast<const char*>(&lanes) + sizeof(low), sizeof(high));
+  low = low > high ? low : high;
+  QuarterFloats first, second;
+  std::memcpy(&first, &low, sizeof(first));
+  std::memcpy(&second, reinterpret_cast<const char*>(&low) + sizeof(first), sizeof(second));
+  first = first > second ? first : second;
+  return std::max(std::max(first[0], first[1]), std::max(first[2], first[3]));
+}
+
+// x = exp(x) for x <= 0: 2^n * e^r with n the nearest integer of x / ln 2; e^r by Taylor's series, |r| <= ln(2) / 2, so
+// the rest is below 2e-7.
+CAIRN_ROW_PART void exponentiate(Floats& x) {
+  const Floats round = Floats{} + 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+  const Floats lowest = Floats{} - 87.0f;
+  const Floats clamped = x > lowest ? x : lowest;
+  const Floats shifted = clamped * 1.44269504f + round;
+  const Floats n = shifted - round;
+  const Floats r = (clamped - n * 0.693145752f) - n * 1.42860677e-6f;  // ln 2 in two parts
+  Floats series = Floats{} + 1.0f / 720;
   series = series * r + 1.0f / 120;
   series = series * r + 1.0f / 24;
   series = series * r + 1.0f / 6;
   series = series * r + 0.5f;
   series = series * r + 1.0f;
   series = series * r + 1.0f;
-  const auto exponent = std::bit_cast<std::uint32_t>(shifted) << 23;
-  const float result = std::bit_cast<float>(std::bit_cast<std::uint32_t>(series) + exponent);
-  return x < -87.0f ? 0.0f : result;
+  const Floats result = (Floats)((Ints)series + ((Ints)shifted << 23));
+  x = x < lowest ? Floats{} : result;
 }
 
-CAIRN_ROW_LOOP void block_maxima(const float* row, std::int64_t blocks, float* maxima, std::uint32_t* nan) {
-  std::uint32_t wrong[kLanes] = {};
+CAIRN_ROW_LOOP static void block_maxima(const float* row, std::int64_t blocks, float* maxima, bool* invalid) {
+  const Floats largest = Floats{} + std::numeric_limits<float>::max();
+  const Floats one = Floats{} + 1.0f;
+  Floats valid{};
   for (std::int64_t b = 0; b < blocks; ++b) {
-    float lane[kLanes];
-    for (int l = 0; l < kLanes; ++l) lane[l] = -kInfinity;
-    const float* x = row + b * kRowBlock;
+    Floats top = Floats{} - kInfinity, x;
     for (int i = 0; i < kRowBlock; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        const float v = x[i + l];
-        lane[l] = v > lane[l] ? v : lane[l];
-        wrong[l] |= v != v ? 1u : 0u;
+      load(row + b * kRowBlock + i, x);
+      raise(top, x);
+      valid += x <= largest ? one : Floats{};
+    }
+    maxima[b] = max_of(top);
+  }
+  *invalid = sum_of(valid) != static_cast<float>(blocks * kRowBlock);
+}
+
+CAIRN_ROW_LOOP static void block_weights(const float* row, std::int64_t blocks, float max, float scale, float* weight,
+                                         float* tops) {
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    Floats top{}, x;
+    for (int i = 0; i < kRowBlock; i += kLanes) {
+      load(row + b * kRowBlock + i, x);
+      x = (x - max) * scale;
+      exponentiate(x);
+      std::memcpy(weight + b * kRowBlock + i, &x, sizeof(x));
+      raise(top, x);
+    }
+    tops[b] = max_of(top);
+  }
+}
+
+CAIRN_ROW_LOOP static double exp_sum_loop(const float* row, std::int64_t blocks, float max, float scale) {
+  double total = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    Floats sum{}, x;
+    for (int i = 0; i < kRowBlock; i += kLanes) {
+      load(row + b * kRowBlock + i, x);
+      x = (x - max) * scale;
+      exponentiate(x);
+      sum += x;
+    }
+    total += sum_of(sum);
+  }
+  return total;
+}
+
+// Sums in float over a run of blocks, which is exact enough, and in double over the runs.
+CAIRN_ROW_LOOP static Mass mass_loop(const float* weight, const float* tops, std::int64_t blocks, float threshold) {
+  constexpr std::int64_t kRun = 16;
+  const Floats one = Floats{} + 1.0f;
+  Mass mass;
+  for (std::int64_t first = 0; first < blocks; first += kRun) {
+    Floats sum{}, w;
+    Floats count{};
+    for (std::int64_t b = first; b < std::min(first + kRun, blocks); ++b) {
+      if (tops[b] < threshold) continue;
+      for (int i = 0; i < kRowBlock; i += kLanes) {
+        load(weight + b * kRowBlock + i, w);
+        sum += w >= threshold ? w : Floats{};
+        count += w >= threshold ? one : Floats{};
       }
     }
-    for (int half = kLanes / 2; half > 0; half /= 2) {
-      for (int l = 0; l < half; ++l) lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
-    }
-    maxima[b] = lane[0];
+    mass.sum += sum_of(sum);
+    mass.count += static_cast<std::int64_t>(sum_of(count));
   }
-  for (int l = 0; l < kLanes; ++l) *nan |= wrong[l];
+  return mass;
 }
 
-CAIRN_ROW_LOOP void block_exp_sums(const float* row, std::int64_t blocks, float max, float scale, double* sums) {
+CAIRN_ROW_LOOP static void find_range_loop(const float* weight, const float* tops, std::int64_t blocks, float low,
+                                           float high, std::vector<int>& found) {
+  const Floats one = Floats{} + 1.0f;
+  Floats w;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    float lane[kLanes] = {};
-    const float* x = row + b * kRowBlock;
-    for (int i = 0; i < kRowBlock; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) lane[l] += fast_exp((x[i + l] - max) * scale);
+    if (tops[b] < low) continue;
+    Floats inside{};
+    for (std::int64_t i = b * kRowBlock; i < (b + 1) * kRowBlock; i += kLanes) {
+      load(weight + i, w);
+      inside += w >= low ? one : Floats{};
+      inside -= w >= high ? one : Floats{};
     }
-    for (int half = kLanes / 2; half > 0; half /= 2) {
-      for (int l = 0; l < half; ++l) lane[l] += lane[l + half];
+    if (sum_of(inside) == 0) continue;
+    for (std::int64_t i = b * kRowBlock; i < (b + 1) * kRowBlock; ++i) {
+      if (weight[i] >= low && weight[i] < high) found.push_back(static_cast<int>(i));
     }
-    sums[b] = lane[0];
   }
 }
 
-CAIRN_ROW_LOOP std::int64_t count_above_loop(const float* row, std::int64_t n, float value) {
-  std::int64_t count = 0;
-  for (std::int64_t start = 0; start < n; start += kRowBlock) {
-    const std::int64_t end = std::min(start + kRowBlock, n);
-    int part = 0;
-    for (std::int64_t i = start; i < end; ++i) part += row[i] > value ? 1 : 0;
-    count += part;
+// The block in which the running sum of weights of at least `threshold` passes `target`, and `sum` before it; the last
+// block with such weights if rounding never lets it.
+CAIRN_ROW_LOOP static std::int64_t find_block_loop(const float* weight, const float* tops, std::int64_t blocks,
+                                                   float threshold, double target, double* sum) {
+  std::int64_t last = 0;
+  double before_last = 0, running = 0;
+  Floats w;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    if (tops[b] < threshold || tops[b] == 0) continue;
+    Floats part{};
+    for (int i = 0; i < kRowBlock; i += kLanes) {
+      load(weight + b * kRowBlock + i, w);
+      part += w >= threshold ? w : Floats{};
+    }
+    last = b;
+    before_last = running;
+    running += sum_of(part);
+    if (running > target) break;
   }
-  return count;
+  *sum = before_last;
+  return last;
 }
+
+CAIRN_ROW_LOOP static std::int64_t count_above_loop(const float* row, std::int64_t blocks, float value) {
+  const Floats one = Floats{} + 1.0f;
+  Floats count{}, x;
+  for (std::int64_t i = 0; i < blocks * kRowBlock; i += kLanes) {
+    load(row + i, x);
+    count += x > value ? one : Floats{};
+  }
+  return static_cast<std::int64_t>(sum_of(count));
+}
+
+namespace {
 
 std::int64_t block_count(std::span<const float> row) {
   return (static_cast<std::int64_t>(row.size()) + kRowBlock - 1) / kRowBlock;
@@ -95,24 +201,33 @@ std::span<const float> block_of(std::span<const float> row, std::int64_t block) 
   return row.subspan(start, std::min<std::size_t>(kRowBlock, row.size() - start));
 }
 
+std::int64_t whole_blocks(std::span<const float> row) { return static_cast<std::int64_t>(row.size()) / kRowBlock; }
+
+// A row's last, incomplete block, filled up with what weighs nothing.
+std::array<float, kRowBlock> padded_end(std::span<const float> row) {
+  std::array<float, kRowBlock> end;
+  end.fill(-kInfinity);
+  std::ranges::copy(block_of(row, whole_blocks(row)), end.begin());
+  return end;
+}
+
 }  // namespace
 
-float exp_nonpositive(float x) { return fast_exp(x); }
+float exp_nonpositive(float x) {
+  Floats lanes = Floats{} + x;
+  exponentiate(lanes);
+  return lanes[0];
+}
 
 void summarize(std::span<const float> row, RowSummary& summary) {
-  const auto whole = static_cast<std::int64_t>(row.size()) / kRowBlock;
+  const std::int64_t whole = whole_blocks(row);
   summary.block_max.resize(static_cast<std::size_t>(block_count(row)));
-  std::uint32_t nan = 0;
-  block_maxima(row.data(), whole, summary.block_max.data(), &nan);
+  block_maxima(row.data(), whole, summary.block_max.data(), &summary.invalid);
   if (whole < block_count(row)) {
-    float last = -kInfinity;
-    for (const float v : block_of(row, whole)) {
-      last = v > last ? v : last;
-      nan |= v != v ? 1u : 0u;
-    }
-    summary.block_max.back() = last;
+    bool end_invalid = false;
+    block_maxima(padded_end(row).data(), 1, &summary.block_max.back(), &end_invalid);
+    summary.invalid |= end_invalid;
   }
-  summary.has_nan = nan != 0;
   summary.max = summary.block_max.empty() ? -kInfinity : *std::ranges::max_element(summary.block_max);
 }
 
@@ -122,22 +237,54 @@ std::int64_t first_max(std::span<const float> row, const RowSummary& summary) {
   return block * kRowBlock + (std::ranges::find(values, summary.max) - values.begin());
 }
 
-double exp_sum(std::span<const float> row, float max, float scale, std::vector<double>& block_sums) {
-  const auto whole = static_cast<std::int64_t>(row.size()) / kRowBlock;
-  block_sums.resize(static_cast<std::size_t>(block_count(row)));
-  block_exp_sums(row.data(), whole, max, scale, block_sums.data());
-  if (whole < block_count(row)) {
-    double last = 0;
-    for (const float v : block_of(row, whole)) last += fast_exp((v - max) * scale);
-    block_sums.back() = last;
-  }
+double exp_sum(std::span<const float> row, float max, float scale) {
+  const std::int64_t whole = whole_blocks(row);
+  const double sum = exp_sum_loop(row.data(), whole, max, scale);
+  return whole == block_count(row) ? sum : sum + exp_sum_loop(padded_end(row).data(), 1, max, scale);
+}
+
+void weigh_row(std::span<const float> row, float max, float scale, RowWeights& weights) {
+  const std::int64_t whole = whole_blocks(row);
+  const auto blocks = static_cast<std::size_t>(block_count(row));
+  weights.weight.resize(blocks * kRowBlock);  // whole blocks, so that later passes have no ragged end
+  weights.block_top.resize(blocks);
+  float* weight = weights.weight.data();
+  block_weights(row.data(), whole, max, scale, weight, weights.block_top.data());
+  if (whole == block_count(row)) return;
+  block_weights(padded_end(row).data(), 1, max, scale, weight + whole * kRowBlock, &weights.block_top.back());
+}
+
+Mass mass_at_least(const RowWeights& weights, float threshold) {
+  return mass_loop(weights.weight.data(), weights.block_top.data(), static_cast<std::int64_t>(weights.block_top.size()),
+                   threshold);
+}
+
+int draw_above(const RowWeights& weights, float threshold, double target) {
   double sum = 0;
-  for (const double part : block_sums) sum += part;
-  return sum;
+  const std::int64_t block =
+      find_block_loop(weights.weight.data(), weights.block_top.data(),
+                      static_cast<std::int64_t>(weights.block_top.size()), threshold, target, &sum);
+  std::int64_t chosen = block * kRowBlock;
+  for (std::int64_t i = block * kRowBlock; i < (block + 1) * kRowBlock; ++i) {
+    const float w = weights.weight[i];
+    if (w < threshold || w == 0) continue;
+    chosen = i;
+    sum += w;
+    if (sum > target) break;
+  }
+  return static_cast<int>(chosen);
+}
+
+void find_range(const RowWeights& weights, float low, float high, std::vector<int>& found) {
+  found.clear();
+  find_range_loop(weights.weight.data(), weights.block_top.data(), static_cast<std::int64_t>(weights.block_top.size()),
+                  low, high, found);
 }
 
 std::int64_t count_above(std::span<const float> row, float value) {
-  return count_above_loop(row.data(), static_cast<std::int64_t>(row.size()), value);
+  const std::int64_t whole = whole_blocks(row);
+  const std::int64_t count = count_above_loop(row.data(), whole, value);
+  return whole == block_count(row) ? count : count + count_above_loop(padded_end(row).data(), 1, value);
 }
 
 void collect(std::span<const float> row, const RowSummary& summary, float threshold, std::vector<Candidate>& out) {

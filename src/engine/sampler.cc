@@ -13,7 +13,7 @@ namespace {
 
 int choose(std::span<const float> row, const Sequence& sequence, ChoiceScratch& scratch) {
   summarize(row, scratch.summary);
-  if (scratch.summary.has_nan || scratch.summary.max == std::numeric_limits<float>::infinity()) {
+  if (scratch.summary.invalid) {
     fail(ErrorKind::internal, "the model produced logits that are not numbers");
   }
   if (std::isinf(scratch.summary.max)) fail_invalid("the sampling parameters leave no token to choose");

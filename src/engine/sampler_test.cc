@@ -43,16 +43,15 @@ TEST(RowScan, AgreesWithPlainLoopsAtAllSizes) {
     row[size / 2] = row[size - 1] = *std::max_element(row.begin(), row.end());
     RowSummary summary;
     summarize(row, summary);
-    EXPECT_FALSE(summary.has_nan);
+    EXPECT_FALSE(summary.invalid);
     EXPECT_EQ(first_max(row, summary), std::max_element(row.begin(), row.end()) - row.begin()) << "the first of equals";
-    std::vector<double> parts;
     double exact = 0;
     for (const float x : row) exact += std::exp((static_cast<double>(x) - summary.max) * 0.7);
-    EXPECT_NEAR(exp_sum(row, summary.max, 0.7f, parts) / exact, 1.0, 1e-6);
+    EXPECT_NEAR(exp_sum(row, summary.max, 0.7f) / exact, 1.0, 1e-6);
     EXPECT_EQ(count_above(row, 0.5f), std::count_if(row.begin(), row.end(), [](float x) { return x > 0.5f; }));
     row[size - 1] = std::nanf("");
     summarize(row, summary);
-    EXPECT_TRUE(summary.has_nan);
+    EXPECT_TRUE(summary.invalid);
   }
 }
 
@@ -79,7 +78,7 @@ std::vector<double> exact_distribution(const std::vector<float>& row, const Toke
   const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
   double kept = 0;
   for (const int id : order) {
-    if (kept >= filter.top_p * total) weight[id] = 0;
+    if (filter.top_p < 1 && kept >= filter.top_p * total) weight[id] = 0;
     kept += weight[id];
   }
   const double sum = std::accumulate(weight.begin(), weight.end(), 0.0);
@@ -90,7 +89,7 @@ std::vector<double> exact_distribution(const std::vector<float>& row, const Toke
 // Pearson's chi-square against the exact distribution; rare tokens are pooled so that each cell expects at least 10.
 void expect_follows(const std::vector<float>& row, const TokenFilter& filter, const char* what) {
   const std::vector<double> exact = exact_distribution(row, filter);
-  constexpr int kDraws = 40000;
+  constexpr int kDraws = 20000;
   std::vector<int> seen(row.size(), 0);
   ChoiceScratch scratch;
   summarize(row, scratch.summary);
@@ -136,7 +135,7 @@ TEST(TokenChoice, DrawsFollowTheExactDistributionOfEachFilter) {
 TEST(TokenChoice, KeepsExactlyTheTokensOfTheDefinitionOnRandomRows) {
   std::mt19937 random(17);
   ChoiceScratch scratch;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 150; ++round) {
     std::vector<float> row = random_row(1 + random() % 3000, round, 0.5 + (random() % 8));
     for (int i = 0; i < 3; ++i) row[random() % row.size()] = row[random() % row.size()];  // ties
     if (round % 5 == 0 && row.size() > 2) row[random() % row.size()] = -kInfinity;
@@ -149,13 +148,13 @@ TEST(TokenChoice, KeepsExactlyTheTokensOfTheDefinitionOnRandomRows) {
     summarize(row, scratch.summary);
     // Sweeping u visits every kept token that holds more than the sweep's step.
     std::vector<bool> seen(row.size(), false);
-    for (int i = 0; i <= 1000; ++i) seen[draw_token(row, filter, std::min(i / 1000.0, 1 - 1e-9), scratch)] = true;
+    for (int i = 0; i <= 500; ++i) seen[draw_token(row, filter, std::min(i / 500.0, 1 - 1e-9), scratch)] = true;
     double lost = 0;
     for (std::size_t id = 0; id < row.size(); ++id) {
       if (seen[id] && exact[id] == 0) ++lost;
-      ASSERT_TRUE(seen[id] || exact[id] < 2.1e-3) << "round " << round;
+      ASSERT_TRUE(seen[id] || exact[id] < 4.1e-3) << "round " << round;
     }
-    ASSERT_LE(lost, 1) << "only the token at the edge of top_p may differ, by rounding";
+    ASSERT_LE(lost, 1) << "round " << round << ": only the token at the edge of top_p may differ, by rounding";
   }
 }
 

@@ -9,21 +9,12 @@ namespace cairn {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr std::int64_t kSortable = 256;  // candidates that are sorted rather than divided further
 
 bool likelier(const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; }
 
-double weigh(std::vector<Candidate>& candidates, float max, float scale) {
-  double sum = 0;
-  for (Candidate& c : candidates) {
-    c.weight = exp_nonpositive((c.logit - max) * scale);
-    sum += c.weight;
-  }
-  return sum;
-}
-
-// The first candidate at which the running sum passes u * total; the last one with weight if rounding never lets it.
-int draw(std::span<const Candidate> candidates, double total, double u) {
-  const double target = u * total;
+// The first candidate at which the running sum passes `target`; the last one with weight if rounding never lets it.
+int draw_candidate(std::span<const Candidate> candidates, double target) {
   double sum = 0;
   int last = candidates.front().id;
   for (const Candidate& c : candidates) {
@@ -35,27 +26,79 @@ int draw(std::span<const Candidate> candidates, double total, double u) {
   return last;
 }
 
-int draw_unfiltered(std::span<const float> row, float max, float scale, double u, ChoiceScratch& scratch) {
-  const double target = u * exp_sum(row, max, scale, scratch.block_sums);
-  double sum = 0;
-  std::size_t block = 0, last = 0;
-  for (; block < scratch.block_sums.size(); ++block) {
-    if (scratch.block_sums[block] > 0) last = block;
-    if (sum + scratch.block_sums[block] > target) break;
-    sum += scratch.block_sums[block];
+// Sorts the likeliest first and cuts to the shortest run of them that brings `above` to `mass`, but at least one when
+// nothing stands above; returns the new sum.
+double keep_until(std::vector<Candidate>& candidates, double above, double mass) {
+  std::ranges::sort(candidates, likelier);
+  const bool needs_one = above == 0;
+  std::size_t keep = 0;
+  while (keep < candidates.size() && (above < mass || (needs_one && keep == 0))) above += candidates[keep++].weight;
+  candidates.resize(keep);
+  return above;
+}
+
+// Where top-p cuts: all weights of at least `sure` stay, those in [low, sure) are few enough to sort.
+struct Bracket {
+  float sure = kInfinity, low = 0;
+  Mass above_sure, above_low;
+};
+
+// Halves the bracket on a logarithmic scale until few weights are left in it. `floor` is the lowest weight that counts.
+Bracket bracket_mass(const RowWeights& weights, float floor, double mass) {
+  Bracket bracket;
+  double near = 0, far = 1;  // depths: weights e^-depth
+  for (;; far *= 2) {
+    bracket.low = std::max(floor, far > 80 ? 0.0f : static_cast<float>(std::exp(-far)));
+    bracket.above_low = mass_at_least(weights, bracket.low);
+    if (bracket.above_low.sum >= mass || bracket.low == floor) break;
+    bracket.sure = bracket.low;
+    bracket.above_sure = bracket.above_low;
+    near = far;
   }
-  if (block == scratch.block_sums.size()) block = last;
-  const std::size_t start = block * kRowBlock;
-  const std::size_t end = std::min(row.size(), start + kRowBlock);
-  std::size_t chosen = start;
-  for (std::size_t i = start; i < end; ++i) {
-    const float weight = exp_nonpositive((row[i] - max) * scale);
-    if (weight == 0) continue;
-    sum += weight;
-    chosen = i;
-    if (sum > target) break;
+  for (int i = 0; i < 40 && bracket.above_low.count - bracket.above_sure.count > kSortable; ++i) {
+    const double middle = (near + far) / 2;
+    const auto threshold = static_cast<float>(std::exp(-middle));
+    if (threshold <= bracket.low) {  // the floor cut the bracket short
+      far = middle;
+      continue;
+    }
+    const Mass above = mass_at_least(weights, threshold);
+    if (above.sum >= mass) {
+      bracket.low = threshold;
+      bracket.above_low = above;
+      far = middle;
+    } else {
+      bracket.sure = threshold;
+      bracket.above_sure = above;
+      near = middle;
+    }
   }
-  return static_cast<int>(chosen);
+  return bracket;
+}
+
+int draw_top_p(std::span<const float> row, float floor, double top_p, double u, ChoiceScratch& scratch) {
+  const RowWeights& weights = scratch.weights;
+  const double mass = top_p * mass_at_least(weights, floor).sum;
+  const Bracket bracket = bracket_mass(weights, floor, mass);
+  std::vector<Candidate>& edge = scratch.candidates;
+  edge.clear();
+  find_range(weights, bracket.low, bracket.sure, scratch.ids);
+  for (const int id : scratch.ids) {
+    if (id < static_cast<int>(row.size())) edge.push_back({row[id], id, weights.weight[id]});
+  }
+  const double total = keep_until(edge, bracket.above_sure.sum, mass);
+  const double target = u * total;
+  if (edge.empty() || target < bracket.above_sure.sum) return draw_above(weights, bracket.sure, target);
+  return draw_candidate(edge, target - bracket.above_sure.sum);
+}
+
+// Without top-k a filter is a threshold on weights, so no candidates need to be gathered, however flat the row is.
+int draw_by_weight(std::span<const float> row, const TokenFilter& filter, float scale, double u,
+                   ChoiceScratch& scratch) {
+  weigh_row(row, scratch.summary.max, scale, scratch.weights);
+  const auto floor = static_cast<float>(filter.min_p);
+  if (filter.top_p < 1) return draw_top_p(row, floor, filter.top_p, u, scratch);
+  return draw_above(scratch.weights, floor, u * mass_at_least(scratch.weights, floor).sum);
 }
 
 void keep_top_k(std::vector<Candidate>& candidates, std::size_t k, std::vector<float>& values) {
@@ -67,69 +110,27 @@ void keep_top_k(std::vector<Candidate>& candidates, std::size_t k, std::vector<f
   std::erase_if(candidates, [limit = *kth](const Candidate& c) { return c.logit < limit; });
 }
 
-// Cuts to the shortest run of likeliest candidates whose weights reach `mass`; returns their sum. Quickselect on mass:
-// each round halves the range that holds the cut, so the whole is linear.
-double keep_top_mass(std::vector<Candidate>& candidates, double mass) {
-  std::size_t low = 0, high = candidates.size();
-  double above = 0;  // weight of [0, low), all of which stays
-  while (high - low > 64) {
-    const std::size_t middle = low + (high - low) / 2;
-    const auto at = [&](std::size_t i) { return candidates.begin() + static_cast<std::ptrdiff_t>(i); };
-    std::nth_element(at(low), at(middle), at(high), likelier);
-    double upper = 0;
-    for (std::size_t i = low; i < middle; ++i) upper += candidates[i].weight;
-    if (above + upper >= mass) {
-      high = middle;
-    } else {
-      above += upper;
-      low = middle;
-    }
+int draw_of_top_k(std::span<const float> row, const TokenFilter& filter, float scale, double u,
+                  ChoiceScratch& scratch) {
+  std::vector<Candidate>& candidates = scratch.candidates;
+  collect(row, scratch.summary, top_threshold(scratch.summary, filter.top_k, scratch.values), candidates);
+  keep_top_k(candidates, static_cast<std::size_t>(filter.top_k), scratch.values);
+  double total = 0;
+  for (Candidate& c : candidates) {
+    c.weight = exp_nonpositive((c.logit - scratch.summary.max) * scale);
+    if (c.weight < static_cast<float>(filter.min_p)) c.weight = 0;
+    total += c.weight;
   }
-  std::sort(candidates.begin() + static_cast<std::ptrdiff_t>(low),
-            candidates.begin() + static_cast<std::ptrdiff_t>(high), likelier);
-  std::size_t keep = low;
-  while (keep < high && (keep == 0 || above < mass)) above += candidates[keep++].weight;
-  candidates.resize(keep);
-  return above;
-}
-
-// Candidates that surely hold the nucleus: lowers the bar until what is above it has the mass.
-void collect_mass(std::span<const float> row, float scale, double mass, ChoiceScratch& scratch) {
-  const float max = scratch.summary.max;
-  for (const float depth : {4.0f, 10.0f, kInfinity}) {
-    collect(row, scratch.summary, max - depth / scale, scratch.candidates);
-    if (weigh(scratch.candidates, max, scale) >= mass || depth == kInfinity) return;
-  }
+  if (filter.top_p < 1) total = keep_until(candidates, 0, filter.top_p * total);
+  return draw_candidate(candidates, u * total);
 }
 
 }  // namespace
 
 int draw_token(std::span<const float> row, const TokenFilter& filter, double u, ChoiceScratch& scratch) {
-  const float max = scratch.summary.max;
   const auto scale = static_cast<float>(1.0 / filter.temperature);
-  const bool narrowed = filter.min_p > 0 || filter.top_k > 0;
-  std::vector<Candidate>& candidates = scratch.candidates;
-  if (!narrowed && filter.top_p >= 1) return draw_unfiltered(row, max, scale, u, scratch);
-  if (!narrowed) {
-    const double mass = filter.top_p * exp_sum(row, max, scale, scratch.block_sums);
-    collect_mass(row, scale, mass, scratch);
-    const double kept = keep_top_mass(candidates, mass);
-    return draw(candidates, kept, u);
-  }
-  float threshold = -kInfinity;
-  // A little low: the exact comparison is on weights, below.
-  if (filter.min_p > 0) threshold = max + static_cast<float>(std::log(filter.min_p) - 1e-3) / scale;
-  if (filter.top_k > 0) threshold = std::max(threshold, top_threshold(scratch.summary, filter.top_k, scratch.values));
-  collect(row, scratch.summary, threshold, candidates);
-  double total = weigh(candidates, max, scale);
-  if (filter.min_p > 0) {
-    std::erase_if(candidates, [&](const Candidate& c) { return c.weight < filter.min_p; });
-  }
-  if (filter.top_k > 0) keep_top_k(candidates, static_cast<std::size_t>(filter.top_k), scratch.values);
-  total = 0;
-  for (const Candidate& c : candidates) total += c.weight;
-  if (filter.top_p < 1) total = keep_top_mass(candidates, filter.top_p * total);
-  return draw(candidates, total, u);
+  return filter.top_k > 0 ? draw_of_top_k(row, filter, scale, u, scratch)
+                          : draw_by_weight(row, filter, scale, u, scratch);
 }
 
 }  // namespace cairn

@@ -20,13 +20,14 @@ struct TokenFilter {
 /// Buffers that a choice needs; keep one per row worked on at the same time.
 struct ChoiceScratch {
   RowSummary summary;
-  std::vector<double> block_sums;
+  RowWeights weights;
   std::vector<Candidate> candidates;
   std::vector<float> values;
+  std::vector<int> ids;
 };
 
 /// Draws from softmax(row / temperature) after the filters, by inverting the cumulative distribution at `u` in [0, 1).
-/// `scratch.summary` must summarise `row`; its maximum must be finite and it must hold no NaN.
+/// `scratch.summary` must summarise `row`; it must be valid, with a finite maximum.
 int draw_token(std::span<const float> row, const TokenFilter& filter, double u, ChoiceScratch& scratch);
 
 }  // namespace cairn
