@@ -40,6 +40,18 @@ void check_prompt(const std::vector<int>& prompt, const ModelRunner& runner) {
   }
 }
 
+void check_logprobs(const SamplingParams& params, int allowed, int vocab_size) {
+  const int most = allowed < 0 ? vocab_size : allowed;
+  const auto check = [&](const char* what, const std::optional<int>& asked) {
+    const int count = asked.value_or(0) < 0 ? vocab_size : asked.value_or(0);
+    if (count > most) {
+      fail_invalid("Requested {} logprobs of {}, which is greater than max allowed: {}", what, count, most);
+    }
+  };
+  check("sample", params.logprobs);
+  check("prompt", params.prompt_logprobs);
+}
+
 }  // namespace
 
 // Two queues tie the threads together: the inbox (callers and output thread to scheduler thread) and the outbox
@@ -146,6 +158,7 @@ std::optional<int> Engine::Impl::pick_primary_eos() const {
 // Checks a request and does on the caller's thread what the scheduler's need not: bad words, hashes of the prompt.
 std::shared_ptr<RequestInfo> Engine::Impl::admit(Request&& request) {
   request.params.validate(runner->vocab_size());
+  check_logprobs(request.params, config.max_logprobs, runner->vocab_size());
   check_prompt(request.prompt_token_ids, *runner);
   auto info = std::make_shared<RequestInfo>();
   info->id = std::move(request.id);

@@ -22,6 +22,7 @@ struct EngineConfig {
   bool enable_chunked_prefill = true;
   std::int64_t long_prefill_token_threshold = 0;  // 0: none
   std::int64_t max_waiting = 1024;                // submit() beyond it throws resource_exhausted
+  int max_logprobs = 20;  // most alternatives that a request may ask for; -1: the whole vocabulary
   std::vector<int> eos_token_ids;
 };
 

@@ -171,11 +171,10 @@ void EngineCore::take_result(const ScheduledSequence& part, SampleResult&& sampl
   output.token = sampled.token;
   output.logprobs = std::move(sampled.logprobs);
   if (sequence.output.size() == 1) output.prompt_logprobs = sequence.prompt_logprobs;
-  if (auto stop = check_stop(sequence, runner_.max_model_len())) {
-    output.finish_reason = stop->first;
-    output.stop_reason = std::move(stop->second);
-    finish(sequence);
-  }
+  StopCheck stop = check_stop(sequence, runner_.max_model_len());
+  output.finish_reason = stop.finish_reason;
+  output.stop_reason = std::move(stop.stop_reason);
+  if (output.finish_reason) finish(sequence);
   result.outputs.push_back(std::move(output));
 }
 

@@ -205,6 +205,11 @@ TEST(Engine, RefusesWhatItCannotServe) {
   EXPECT_EQ(kind_of(submit({})), ErrorKind::invalid_argument);
   EXPECT_EQ(kind_of(submit({1, 48})), ErrorKind::invalid_argument);
   EXPECT_EQ(kind_of(submit({1, -1})), ErrorKind::invalid_argument);
+  SamplingParams params = greedy(1);
+  params.prompt_logprobs = -1;
+  EXPECT_EQ(kind_of([&] { f.engine->submit(make_request("a", {1}, params), sink.sink()); }, &message),
+            ErrorKind::invalid_argument);
+  EXPECT_EQ(message, "Requested prompt logprobs of 48, which is greater than max allowed: 20");
   EXPECT_NO_THROW(submit(std::vector<int>(127, 1))());
   EXPECT_TRUE(sink.wait());
 }

@@ -104,7 +104,11 @@ struct SequenceOutput {
   EngineClock::time_point time;
 };
 
-/// Whether the newest output token ends the sequence, and why. `max_model_len` in tokens, prompt included.
-std::optional<std::pair<FinishReason, StopReason>> check_stop(const Sequence& sequence, std::int64_t max_model_len);
+/// Whether and why the newest output token ends the sequence. `max_model_len` in tokens, prompt included.
+struct StopCheck {
+  std::optional<FinishReason> finish_reason;
+  StopReason stop_reason;
+};
+StopCheck check_stop(const Sequence& sequence, std::int64_t max_model_len);
 
 }  // namespace cairn
