@@ -36,14 +36,18 @@ struct F32Cache {
 
 // scores[r][16 g + lane] = q[r] . k[g][lane] for kRows rows and kVectors groups.
 template <typename Cache, int kRows, int kVectors>
-CAIRN_INLINE void score_tile(const float* q, std::int64_t head_dim, const void* const* k, float* scores) {
+CAIRN_INLINE void score_tile(const float* q, std::int64_t head_dim, const void* const* k, float* scores,
+                             bool prefetch) {
+  using Stored = typename Cache::Stored;
   Vf acc[kRows][kVectors];
   for (int r = 0; r < kRows; ++r)
     for (int g = 0; g < kVectors; ++g) acc[r][g] = zero();
   for (std::int64_t d = 0; d < head_dim; d += 2) {
+    if (prefetch)
+      for (int g = 0; g < kVectors; ++g) __builtin_prefetch(static_cast<const Stored*>(k[kAhead + g]) + d * kKvGroup);
 #pragma GCC unroll 4
     for (int g = 0; g < kVectors; ++g) {
-      const Pair key = Cache::load_pairs(static_cast<const typename Cache::Stored*>(k[g]) + d * kKvGroup);
+      const Pair key = Cache::load_pairs(static_cast<const Stored*>(k[g]) + d * kKvGroup);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) {
         acc[r][g] = fma(key.low, set1(q[r * head_dim + d]), acc[r][g]);
@@ -57,11 +61,12 @@ CAIRN_INLINE void score_tile(const float* q, std::int64_t head_dim, const void* 
 
 template <typename Cache, int kRows>
 CAIRN_INLINE void score_rows(const AttentionStep& step, std::int64_t row, std::int64_t groups) {
+  const bool prefetch = row < kTileRows;  // later rows find the keys in the cache
   const float* q = step.q + row * step.head_dim;
   std::int64_t g = 0;
   for (; g + kTileVectors <= groups; g += kTileVectors)
-    score_tile<Cache, kRows, kTileVectors>(q, step.head_dim, step.k + g, step.scores + g * 16);
-  for (; g < groups; ++g) score_tile<Cache, kRows, 1>(q, step.head_dim, step.k + g, step.scores + g * 16);
+    score_tile<Cache, kRows, kTileVectors>(q, step.head_dim, step.k + g, step.scores + g * 16, prefetch);
+  for (; g < groups; ++g) score_tile<Cache, kRows, 1>(q, step.head_dim, step.k + g, step.scores + g * 16, prefetch);
 }
 
 // What exponents are taken from: the maximum, or 0 when everything so far was -inf, so that e^(-inf - m) is 0 and not
@@ -118,8 +123,11 @@ CAIRN_INLINE void value_tile(const AttentionStep& step, std::int64_t row, std::i
   for (int r = 0; r < kRows; ++r)
     for (int j = 0; j < kVectors; ++j) acc[r][j] = zero();
   const std::int64_t common = step.visible[row] / 2;  // pairs that every row sees: the first row sees least
+  const bool prefetch = row < kTileRows;
   for (std::int64_t pair = 0; pair < common; ++pair) {
     const Stored* v = pairs_at(pair);
+    if (prefetch)
+      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(pairs_at(pair + 8 * kAhead) + j * 32);
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       const Pair value = Cache::load_pairs(v + j * 32);
@@ -163,6 +171,9 @@ void step_rows(const AttentionStep& step, std::int64_t row) {
     }
   }
   std::int64_t dim = 0;
+  if constexpr (kTileVectors == 4 && kRows <= 2) {
+    for (; dim + 128 <= step.head_dim; dim += 128) value_tile<Cache, kRows, 8>(step, row, dim, scales);
+  }
   for (; dim + 16 * kTileVectors <= step.head_dim; dim += 16 * kTileVectors)
     value_tile<Cache, kRows, kTileVectors>(step, row, dim, scales);
   for (; dim < step.head_dim; dim += 16) value_tile<Cache, kRows, 1>(step, row, dim, scales);

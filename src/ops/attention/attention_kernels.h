@@ -11,6 +11,8 @@ namespace cairn {
 /// every sum follows from it.
 inline constexpr std::int64_t kStepTokens = 256;
 inline constexpr std::int64_t kStepGroups = kStepTokens / kKvGroup;
+/// Groups that are prefetched ahead of the one being read.
+inline constexpr std::int64_t kAhead = 4;
 /// Rows that share a score buffer.
 inline constexpr std::int64_t kScoreRows = 4;
 
@@ -19,9 +21,9 @@ inline constexpr std::int64_t kStateHeader = 16;
 
 /// A tile of query rows against one step of positions. Rows stand in order of position.
 struct AttentionStep {
-  const void* k[kStepGroups];  // groups of 16 keys and values, as far as the last row sees
-  const void* v[kStepGroups];
-  bool bf16 = true;  // else f32
+  const void* k[kStepGroups + kAhead];  // groups of 16 keys and values, as far as the last row sees,
+  const void* v[kStepGroups + kAhead];  // and kAhead places of what is read afterwards
+  bool bf16 = true;                     // else f32
   std::int64_t head_dim = 0;
   std::int64_t rows = 0;
   const float* q = nullptr;  // [rows, head_dim], scaled

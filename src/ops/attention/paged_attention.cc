@@ -156,9 +156,16 @@ class Run {
   AttentionStep make_step(const AttentionItem& item, std::int64_t index) const {
     AttentionStep step;
     const std::int64_t begin = index * kStepTokens, end = std::min(item.positions, begin + kStepTokens);
-    for (std::int64_t position = begin; position < end; position += kKvGroup) {
-      step.k[(position - begin) / kKvGroup] = group_at(k_, item, position);
-      step.v[(position - begin) / kKvGroup] = group_at(v_, item, position);
+    const std::int64_t groups = (end - begin + kKvGroup - 1) / kKvGroup;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      step.k[g] = group_at(k_, item, begin + g * kKvGroup);
+      step.v[g] = group_at(v_, item, begin + g * kKvGroup);
+    }
+    // The values follow the keys, and the next step's keys the values.
+    for (std::int64_t g = 0; g < kAhead; ++g) {
+      const std::int64_t next = end + g * kKvGroup;
+      step.k[groups + g] = step.v[std::min(g, groups - 1)];
+      step.v[groups + g] = next < item.positions ? group_at(k_, item, next) : step.v[groups - 1];
     }
     step.bf16 = k_.dtype == DType::bf16;
     step.head_dim = head_dim_;

@@ -3,6 +3,8 @@
 #include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
 #include "ops/elementwise/elementwise.h"
+#include "ops/embedding/embedding.h"
+#include "ops/matmul/matmul.h"
 #include "ops/norm/norm.h"
 #include "ops/rotary/rotary.h"
 
@@ -10,16 +12,25 @@ namespace cairn {
 
 OperatorRegistry builtin_operators() {
   static constexpr const Operator* kOperators[] = {
+      // matmul and embedding
+      &kMatMul,
+      &kQuantizeActivation,
+      &kEmbedding,
+      // norm
       &kRmsNorm,
-      &kAddRmsNorm,       // norm
-      &kRotaryEmbedding,  // rotary
-      &kSwiGlu,           // activation
+      &kAddRmsNorm,
+      // rotary
+      &kRotaryEmbedding,
+      // activation
+      &kSwiGlu,
+      // elementwise
       &kAdd,
       &kGatherRows,
       &kSplit,
-      &kReshape,  // elementwise
+      &kReshape,
+      // attention
       &kWriteKv,
-      &kPagedAttention,  // attention
+      &kPagedAttention,
   };
   return OperatorRegistry({std::begin(kOperators), std::end(kOperators)});
 }

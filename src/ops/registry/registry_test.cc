@@ -25,8 +25,8 @@ TEST(Registry, EveryEntryIsComplete) {
 
 TEST(Registry, HasTheOperatorsThatLlamaAndQwen3AreMadeOf) {
   OperatorRegistry operators = builtin_operators();
-  for (std::string_view name : {"RmsNorm", "AddRmsNorm", "RotaryEmbedding", "SwiGlu", "Add", "GatherRows", "Split",
-                                "Reshape", "WriteKv", "PagedAttention"})
+  for (std::string_view name : {"MatMul", "QuantizeActivation", "Embedding", "RmsNorm", "AddRmsNorm", "RotaryEmbedding",
+                                "SwiGlu", "Add", "GatherRows", "Split", "Reshape", "WriteKv", "PagedAttention"})
     EXPECT_EQ(operators.find(name).name, name);
 }
 

@@ -84,6 +84,21 @@ TEST(RotaryFrequencies, LinearScalingDividesThem) {
   EXPECT_EQ(plain[0], 1.0f);
 }
 
+TEST(RotaryFrequencies, Llama3ScalingKeepsShortWavesAndDividesLongOnes) {
+  // Values of transformers' llama3 rope for these factors, at these pairs.
+  const std::vector<float> frequencies = rotary_frequencies(llama3());
+  const std::pair<std::size_t, float> expected[] = {{0, 1.0f},
+                                                    {1, 0.814617217f},
+                                                    {16, 0.0376060307f},
+                                                    {28, 0.00321144611f},
+                                                    {32, 0.000524846022f},
+                                                    {34, 0.000178507791f},
+                                                    {36, 7.78465546e-05f},
+                                                    {40, 3.42810235e-05f},
+                                                    {63, 3.06892588e-07f}};
+  for (const auto& [pair, value] : expected) EXPECT_EQ(frequencies[pair], value) << pair;
+}
+
 TEST(RotaryFrequencies, RefusesWhatItDoesNotKnow) {
   Attributes attributes = llama3();
   attributes.set("scaling", std::string("longrope"));

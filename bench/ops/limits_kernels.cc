@@ -1,0 +1,34 @@
+#include "limits_kernels.h"
+
+#include "backends/cpu/vec.h"
+
+namespace cairn::CAIRN_ISA {
+namespace {
+
+double fma_rounds(std::int64_t rounds, float* sink) {
+  constexpr int kChains = 10;  // enough to cover the latency, few enough for 16 registers of half the width
+  Vf acc[kChains];
+  for (int i = 0; i < kChains; ++i) acc[i] = set1(static_cast<float>(i));
+  Vf a = load(sink), b = load(sink + 16);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 10
+    for (int i = 0; i < kChains; ++i) acc[i] = fma(acc[i], a, b);
+  }
+  for (int i = 1; i < kChains; ++i) acc[0] = acc[0] + acc[i];
+  store(sink + 32, acc[0]);
+  return 2.0 * kLanes * kChains * static_cast<double>(rounds);
+}
+
+float read(const float* data, std::int64_t n) {
+  Vf a = zero(), b = zero(), c = zero(), d = zero();
+  for (std::int64_t i = 0; i + 64 <= n; i += 64)
+    a = a + load(data + i), b = b + load(data + i + 16), c = c + load(data + i + 32), d = d + load(data + i + 48);
+  return reduce_add((a + b) + (c + d));
+}
+
+}  // namespace
+
+extern const LimitsTable kLimitsTable;
+const LimitsTable kLimitsTable = {fma_rounds, read};
+
+}  // namespace cairn::CAIRN_ISA
