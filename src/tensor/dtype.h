@@ -13,7 +13,8 @@ enum class DType : std::uint8_t {
   i8, u8, i32, i64,
   q8_0, q4_0, q4_1, q4_k, q5_k, q6_k,
   // Activations quantized for the int8 kernels: a row of K elements is K int8, then K/32 f32 scales, then K/32 f32
-  // values scale * sum of the block's int8 (the compensation for weights with an offset).
+  // values scale * sum of the block's int8 (for weights with a minimum), then K/16 i32 values -sum of 16 int8 (for weights
+  // stored with an offset).
   a8,
 };
 

@@ -90,6 +90,8 @@ CAIRN_INLINE void istore(std::int32_t* p, Vi a) {
 }
 CAIRN_INLINE Vi operator+(Vi a, Vi b) { return {_mm256_add_epi32(a.l, b.l), _mm256_add_epi32(a.h, b.h)}; }
 CAIRN_INLINE Vi operator-(Vi a, Vi b) { return {_mm256_sub_epi32(a.l, b.l), _mm256_sub_epi32(a.h, b.h)}; }
+template <int N>
+CAIRN_INLINE Vi shl32(Vi a) { return {_mm256_slli_epi32(a.l, N), _mm256_slli_epi32(a.h, N)}; }
 CAIRN_INLINE Vf to_float(Vi a) { return {_mm256_cvtepi32_ps(a.l), _mm256_cvtepi32_ps(a.h)}; }
 CAIRN_INLINE Vi to_int(Vf a) { return {_mm256_cvtps_epi32(a.l), _mm256_cvtps_epi32(a.h)}; }
 CAIRN_INLINE __m128i load8(const void* p) { return _mm_loadl_epi64(static_cast<const __m128i*>(p)); }

@@ -79,6 +79,9 @@ CAIRN_INLINE Vi iload(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
 CAIRN_INLINE void istore(std::int32_t* p, Vi a) { _mm512_storeu_si512(p, a.v); }
 CAIRN_INLINE Vi operator+(Vi a, Vi b) { return {_mm512_add_epi32(a.v, b.v)}; }
 CAIRN_INLINE Vi operator-(Vi a, Vi b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+/// a * 2^N
+template <int N>
+CAIRN_INLINE Vi shl32(Vi a) { return {_mm512_slli_epi32(a.v, N)}; }
 CAIRN_INLINE Vf to_float(Vi a) { return {_mm512_cvtepi32_ps(a.v)}; }
 /// Rounds to nearest even; out-of-range gives INT32_MIN.
 CAIRN_INLINE Vi to_int(Vf a) { return {_mm512_cvtps_epi32(a.v)}; }

@@ -104,6 +104,8 @@ CAIRN_INLINE Vi iload(const std::int32_t* p) {
 CAIRN_INLINE void istore(std::int32_t* p, Vi a) { std::memcpy(p, &a.v, 64); }
 CAIRN_INLINE Vi operator+(Vi a, Vi b) { return {a.v + b.v}; }
 CAIRN_INLINE Vi operator-(Vi a, Vi b) { return {a.v - b.v}; }
+template <int N>
+CAIRN_INLINE Vi shl32(Vi a) { return {a.v << N}; }
 CAIRN_INLINE Vf to_float(Vi a) { return {__builtin_convertvector(a.v, F32x16)}; }
 CAIRN_INLINE Vi to_int(Vf a) {
   Vf rounded = round_nearest(a);

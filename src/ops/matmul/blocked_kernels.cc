@@ -1,0 +1,276 @@
+// Many rows: a group of panels is unpacked to scratch a slice of K at a time, small enough for the first cache, and
+// multiplied there with tiles of rows. The sums of a block of rows wait in scratch between slices.
+#include "backends/cpu/vec.h"
+#include "ops/matmul/block_formats.h"
+#include "ops/matmul/epilogue.h"
+#include "ops/matmul/matmul_kernels.h"
+
+namespace cairn::CAIRN_ISA {
+namespace {
+
+#if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_avx512_vnni) || defined(CAIRN_ISA_avx512_bf16)
+constexpr int kGroup = 4;      // panels of a tile
+constexpr int kDotRows = 4;    // rows of a tile of integer sums
+constexpr int kFloatRows = 6;  // rows of a tile of f32 sums
+#else
+constexpr int kGroup = 2;
+constexpr int kDotRows = 2;
+constexpr int kFloatRows = 2;
+#endif
+constexpr std::int64_t kRowBlock = 256;
+
+// Scratch: the slice's vectors [step][panel][64 bytes], its scales [block][panel][scale or minimum][16] f32, and the
+// sums of a block of rows [row][panel][16] f32.
+constexpr std::int64_t kSliceBytes = 32768;
+constexpr std::int64_t kScaleBytes = kSliceBytes / 512 * 2 * 64;
+constexpr std::int64_t kSumBytes = kRowBlock * kGroup * 64;
+
+struct Scratch {
+  std::uint8_t* vectors;
+  float* scales;
+  float* sums;
+};
+CAIRN_INLINE Scratch scratch_of(const MatMulArgs& args) {
+  return {args.scratch, reinterpret_cast<float*>(args.scratch + kSliceBytes),
+          reinterpret_cast<float*>(args.scratch + kSliceBytes + kScaleBytes)};
+}
+
+template <typename Format>
+constexpr int kFactors = Format::kScales + (Format::kMinimum ? 1 : 0);  // vectors of scales and minimums a block
+
+// kRows x kPanels outputs over `blocks` blocks of 32 k. The f32 sums live in memory: registers are for the integer
+// sums.
+template <typename Format, int kRows, int kPanels>
+void dot_tile(const Scratch& scratch, const A8Row* rows, std::int64_t first_block, std::int64_t blocks, float* sums) {
+  constexpr int kScales = Format::kScales, kQuads = 8 / kScales;
+  const std::uint8_t* w = scratch.vectors;
+  const float* factors = scratch.scales;
+  for (std::int64_t b = first_block; b < first_block + blocks; ++b, factors += kPanels * kFactors<Format> * kLanes) {
+    for (int s = 0; s < kScales; ++s) {
+      Vi dot[kRows][kPanels];
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const Vi start = dot_start<Format>(rows[r], b, s);
+#pragma GCC unroll 8
+        for (int p = 0; p < kPanels; ++p) dot[r][p] = start;
+      }
+#pragma GCC unroll 8
+      for (int q = 0; q < kQuads; ++q, w += kPanels * 64) {
+        Vb v[kPanels];
+#pragma GCC unroll 8
+        for (int p = 0; p < kPanels; ++p) v[p] = bload(w + 64 * p);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const Vb a = broadcast4(rows[r].quants + 32 * b + 4 * (kQuads * s + q));
+#pragma GCC unroll 8
+          for (int p = 0; p < kPanels; ++p) dot[r][p] = dot_quad<Format>(dot[r][p], v[p], a);
+        }
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const Vf a_scale = set1(rows[r].scales[b]);
+#pragma GCC unroll 8
+        for (int p = 0; p < kPanels; ++p) {
+          float* at = sums + (r * kPanels + p) * kLanes;
+          Vf sum = add_scaled(load(at), dot[r][p], load(factors + (p * kFactors<Format> + s) * kLanes), a_scale);
+          if constexpr (Format::kMinimum)
+            sum = fma(load(factors + (p * kFactors<Format> + 1) * kLanes), set1(rows[r].scaled_sums[b]), sum);
+          store(at, sum);
+        }
+      }
+    }
+  }
+}
+
+// A block-quantized format for blocked_group: steps are blocks of 32 k.
+template <typename Format>
+struct Quantized {
+  using Row = A8Row;
+  static constexpr int kTileRows = kDotRows;
+  static constexpr std::int64_t kStep = 32, kStepBytes = 512;  // bytes unpacked, a panel
+  CAIRN_INLINE Row row(const MatMulArgs& args, std::int64_t r) { return a8_row(args.x + r * args.x_stride, args.k); }
+
+  template <int kPanels>
+  static void unpack(const MatMulArgs& args, const Scratch& scratch, std::int64_t panel, std::int64_t first,
+                     std::int64_t count) {
+    for (int p = 0; p < kPanels; ++p) {
+      const std::uint8_t* scales = args.weight + (panel + p) * args.layout.panel_bytes;
+      const std::uint8_t* quants = scales + args.layout.quant_offset + first * Format::kBlockBytes;
+      for (std::int64_t b = 0; b < count; ++b) {
+        Vb w[8];
+        Format::quads(quants + b * Format::kBlockBytes, w);
+        for (int q = 0; q < 8; ++q) bstore(scratch.vectors + ((b * 8 + q) * kPanels + p) * 64, w[q]);
+        Vf scale[Format::kScales], minimum = zero();
+        Format::scales(scales, first + b, scale, &minimum);
+        float* factors = scratch.scales + (b * kPanels + p) * kFactors<Format> * kLanes;
+        for (int s = 0; s < Format::kScales; ++s) store(factors + s * kLanes, scale[s]);
+        if (Format::kMinimum) store(factors + kLanes, minimum);
+      }
+    }
+  }
+  template <int kRows, int kPanels>
+  static void tile(const Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t,
+                   float* sums) {
+    dot_tile<Format, kRows, kPanels>(scratch, rows, first, count, sums);
+  }
+};
+
+// How float tiles step through K: a vector of weights, an activation for all its lanes, and their product's sum.
+struct F32Step {
+  static constexpr std::int64_t kStep = 1;
+  using Activation = float;
+  using Vector = Vf;
+  CAIRN_INLINE Vf weights(const std::uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
+  CAIRN_INLINE Vf activation(const float* a) { return set1(*a); }
+  CAIRN_INLINE Vf add(Vf sum, Vf w, Vf a) { return fma(w, a, sum); }
+};
+struct Bf16DotStep {
+  static constexpr std::int64_t kStep = 2;
+  using Activation = std::uint16_t;
+  using Vector = Vb;
+  CAIRN_INLINE Vb weights(const std::uint8_t* p) { return bload(p); }
+  CAIRN_INLINE Vb activation(const std::uint16_t* a) { return broadcast4(a); }
+  CAIRN_INLINE Vf add(Vf sum, Vb w, Vb a) { return dot_bf16(sum, w, a); }
+};
+
+// The f32 sums stay in registers over a slice. The last step of an odd K has half a pair of activations.
+template <typename Step, int kRows, int kPanels>
+void float_tile(const std::uint8_t* w, const typename Step::Activation* const* rows, std::int64_t first,
+                std::int64_t count, std::int64_t k, float* sums) {
+  Vf sum[kRows][kPanels];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = load(sums + (r * kPanels + p) * kLanes);
+  auto step = [&](auto&& activation) __attribute__((always_inline)) {
+    typename Step::Vector v[kPanels];
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) v[p] = Step::weights(w + 64 * p);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const typename Step::Vector a = activation(r);
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) sum[r][p] = Step::add(sum[r][p], v[p], a);
+    }
+    w += kPanels * 64;
+  };
+  const std::int64_t end = first + count < k / Step::kStep ? first + count : k / Step::kStep;
+  for (std::int64_t i = first; i < end; ++i)
+    step([&](int r) __attribute__((always_inline)) { return Step::activation(rows[r] + i * Step::kStep); });
+  if (end < first + count)
+    step([&](int r) __attribute__((always_inline)) {
+      const typename Step::Activation half[2] = {rows[r][k - 1], 0};
+      return Step::activation(half);
+    });
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) store(sums + (r * kPanels + p) * kLanes, sum[r][p]);
+}
+
+// Stored float vectors, unpacked one step at a time. first and count are steps of the tile; first is even.
+struct StoredWhole {  // f32, and bf16 in pairs
+  template <int kPanels>
+  static void unpack(const std::uint8_t* quants, std::int64_t first, std::int64_t count, std::uint8_t* out) {
+    for (std::int64_t i = 0; i < count; ++i) bstore(out + i * kPanels * 64, bload(quants + (first + i) * 64));
+  }
+};
+struct StoredF16 {
+  template <int kPanels>
+  static void unpack(const std::uint8_t* quants, std::int64_t first, std::int64_t count, std::uint8_t* out) {
+    for (std::int64_t i = 0; i < count; ++i)
+      store(reinterpret_cast<float*>(out + i * kPanels * 64), f16_at(quants + (first + i) * 32));
+  }
+};
+struct StoredBf16 {
+  template <int kPanels>
+  static void unpack(const std::uint8_t* quants, std::int64_t first, std::int64_t count, std::uint8_t* out) {
+    for (std::int64_t i = 0; i < count; i += 2) {
+      const Vb pair = bload(quants + (first + i) * 32);
+      store(reinterpret_cast<float*>(out + i * kPanels * 64), bf16_low(pair));
+      if (i + 1 < count) store(reinterpret_cast<float*>(out + (i + 1) * kPanels * 64), bf16_high(pair));
+    }
+  }
+};
+
+// A float format for blocked_group.
+template <typename Step, typename Stored>
+struct Float {
+  using Row = const typename Step::Activation*;
+  static constexpr int kTileRows = kFloatRows;
+  static constexpr std::int64_t kStep = Step::kStep, kStepBytes = 64;
+  CAIRN_INLINE Row row(const MatMulArgs& args, std::int64_t r) {
+    return reinterpret_cast<Row>(args.x + r * args.x_stride);
+  }
+
+  template <int kPanels>
+  static void unpack(const MatMulArgs& args, const Scratch& scratch, std::int64_t panel, std::int64_t first,
+                     std::int64_t count) {
+    for (int p = 0; p < kPanels; ++p)
+      Stored::template unpack<kPanels>(args.weight + (panel + p) * args.layout.panel_bytes, first, count,
+                                       scratch.vectors + 64 * p);
+  }
+  template <int kRows, int kPanels>
+  static void tile(const Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t k,
+                   float* sums) {
+    float_tile<Step, kRows, kPanels>(scratch.vectors, rows, first, count, k, sums);
+  }
+};
+
+// One tile of exactly `rows` (1 .. kRows) rows.
+template <typename Family, int kRows, int kPanels>
+CAIRN_INLINE void any_tile(std::int64_t rows_left, const MatMulArgs& args, const Scratch& scratch, std::int64_t row,
+                           std::int64_t first, std::int64_t count, float* sums) {
+  if constexpr (kRows > 1) {
+    if (rows_left < kRows)
+      return any_tile<Family, kRows - 1, kPanels>(rows_left, args, scratch, row, first, count, sums);
+  }
+  typename Family::Row rows[kRows];
+  for (int r = 0; r < kRows; ++r) rows[r] = Family::row(args, row + r);
+  Family::template tile<kRows, kPanels>(scratch, rows, first, count, args.k, sums);
+}
+
+// Rows [row_begin, row_end), at most kRowBlock, x kPanels panels from `panel` on.
+template <typename Family, int kPanels>
+void blocked_group(const MatMulArgs& args, std::int64_t row_begin, std::int64_t row_end, std::int64_t panel) {
+  const Scratch scratch = scratch_of(args);
+  const std::int64_t rows = row_end - row_begin;
+  for (std::int64_t i = 0; i < rows * kPanels; ++i) store(scratch.sums + i * kLanes, zero());
+  const std::int64_t steps = (args.k + Family::kStep - 1) / Family::kStep;
+  constexpr std::int64_t kSlice = kSliceBytes / (Family::kStepBytes * kPanels);
+  for (std::int64_t first = 0; first < steps; first += kSlice) {
+    const std::int64_t count = steps - first < kSlice ? steps - first : kSlice;
+    Family::template unpack<kPanels>(args, scratch, panel, first, count);
+    for (std::int64_t r = 0; r < rows; r += Family::kTileRows)
+      any_tile<Family, Family::kTileRows, kPanels>(rows - r, args, scratch, row_begin + r, first, count,
+                                                   scratch.sums + r * kPanels * kLanes);
+  }
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (int p = 0; p < kPanels; ++p)
+      finish_outputs(args, row_begin + r, panel + p, load(scratch.sums + (r * kPanels + p) * kLanes));
+}
+
+template <typename Family>
+void blocked(const MatMulArgs& args, const MatMulPart& part) {
+  for (std::int64_t row = part.row_begin; row < part.row_end; row += kRowBlock) {
+    const std::int64_t end = row + kRowBlock < part.row_end ? row + kRowBlock : part.row_end;
+    std::int64_t panel = part.panel_begin;
+    for (; panel + kGroup <= part.panel_end; panel += kGroup) blocked_group<Family, kGroup>(args, row, end, panel);
+    if constexpr (kGroup > 2)
+      for (; panel + 2 <= part.panel_end; panel += 2) blocked_group<Family, 2>(args, row, end, panel);
+    for (; panel < part.panel_end; ++panel) blocked_group<Family, 1>(args, row, end, panel);
+  }
+}
+
+}  // namespace
+
+extern const BlockedTable kBlockedTable;
+const BlockedTable kBlockedTable = {
+    kSliceBytes + kScaleBytes + kSumBytes,
+    kGroup,
+    {blocked<Float<F32Step, StoredWhole>>, blocked<Float<F32Step, StoredF16>>, blocked<Float<F32Step, StoredBf16>>,
+     blocked<Float<Bf16DotStep, StoredWhole>>, blocked<Quantized<Q8_0>>, blocked<Quantized<Q4_0>>,
+     blocked<Quantized<Q4_1>>, blocked<Quantized<Q4_K>>, blocked<Quantized<Q5_K>>, blocked<Quantized<Q6_K>>},
+};
+
+}  // namespace cairn::CAIRN_ISA

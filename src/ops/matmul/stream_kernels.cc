@@ -1,0 +1,169 @@
+// Few rows: every panel is read once, straight from memory, and multiplied with all rows while its vectors are in
+// registers.
+#include "backends/cpu/vec.h"
+#include "ops/matmul/block_formats.h"
+#include "ops/matmul/epilogue.h"
+#include "ops/matmul/matmul_kernels.h"
+
+namespace cairn::CAIRN_ISA {
+namespace {
+
+constexpr std::int64_t kMaxRows = 4;
+// How far ahead of the quants in use memory is asked for; panels follow each other, so this crosses into the next one.
+constexpr std::int64_t kPrefetchBytes = 4096;
+
+CAIRN_INLINE void prefetch(const std::uint8_t* p, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i + kPrefetchBytes);
+}
+
+template <typename Format, int kRows>
+CAIRN_INLINE void stream_block(const A8Row (&rows)[kRows], const std::uint8_t* scales, const std::uint8_t* quants,
+                               std::int64_t block, Vf (&sum)[kRows]) {
+  constexpr int kScales = Format::kScales;
+  prefetch(quants, Format::kBlockBytes);
+  Vb w[8];
+  Format::quads(quants, w);
+  Vf scale[kScales], minimum = zero();
+  Format::scales(scales, block, scale, &minimum);
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    const Vf a_scale = set1(rows[r].scales[block]);
+#pragma GCC unroll 2
+    for (int s = 0; s < kScales; ++s) {
+      Vi dot = dot_start<Format>(rows[r], block, s);
+#pragma GCC unroll 8
+      for (int q = 8 / kScales * s; q < 8 / kScales * (s + 1); ++q)
+        dot = dot_quad<Format>(dot, w[q], broadcast4(rows[r].quants + 32 * block + 4 * q));
+      sum[r] = add_scaled(sum[r], dot, scale[s], a_scale);
+    }
+    if constexpr (Format::kMinimum) sum[r] = fma(minimum, set1(rows[r].scaled_sums[block]), sum[r]);
+  }
+}
+
+template <typename Format, int kRows>
+void stream_quantized_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+  A8Row rows[kRows];
+  for (int r = 0; r < kRows; ++r) rows[r] = a8_row(args.x + (row + r) * args.x_stride, args.k);
+  for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
+    const std::uint8_t* scales = args.weight + panel * args.layout.panel_bytes;
+    const std::uint8_t* quants = scales + args.layout.quant_offset;
+    Vf sum[kRows];
+    for (int r = 0; r < kRows; ++r) sum[r] = zero();
+    for (std::int64_t block = 0; block < args.k / 32; ++block)
+      stream_block<Format, kRows>(rows, scales, quants + block * Format::kBlockBytes, block, sum);
+    for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel, sum[r]);
+  }
+}
+
+// The float formats: one vector of a panel and what it adds to a row's sum. kStep k a vector; `whole` is false only for
+// the padded half pair at the end of an odd K.
+
+struct F32Vector {
+  static constexpr std::int64_t kStep = 1, kBytes = 64;
+  using Activation = float;
+  CAIRN_INLINE Vf add(Vf sum, const std::uint8_t* w, const float* a, bool) {
+    return fma(load(reinterpret_cast<const float*>(w)), set1(*a), sum);
+  }
+};
+struct F16Vector {
+  static constexpr std::int64_t kStep = 1, kBytes = 32;
+  using Activation = float;
+  CAIRN_INLINE Vf add(Vf sum, const std::uint8_t* w, const float* a, bool) { return fma(f16_at(w), set1(*a), sum); }
+};
+struct Bf16Vector {
+  static constexpr std::int64_t kStep = 2, kBytes = 64;
+  using Activation = float;
+  CAIRN_INLINE Vf add(Vf sum, const std::uint8_t* w, const float* a, bool whole) {
+    const Vb pair = bload(w);
+    sum = fma(bf16_low(pair), set1(a[0]), sum);
+    return whole ? fma(bf16_high(pair), set1(a[1]), sum) : sum;
+  }
+};
+struct Bf16DotVector {
+  static constexpr std::int64_t kStep = 2, kBytes = 64;
+  using Activation = std::uint16_t;
+  CAIRN_INLINE Vf add(Vf sum, const std::uint8_t* w, const std::uint16_t* a, bool whole) {
+    const std::uint16_t half[2] = {a[0], 0};
+    return dot_bf16(sum, bload(w), broadcast4(whole ? a : half));
+  }
+};
+
+// kPanels at once, so that their chains of sums overlap.
+template <typename Vector, int kRows, int kPanels>
+void stream_float_panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
+  const typename Vector::Activation* a[kRows];
+  for (int r = 0; r < kRows; ++r)
+    a[r] = reinterpret_cast<const typename Vector::Activation*>(args.x + (row + r) * args.x_stride);
+  const std::uint8_t* w = args.weight + panel * args.layout.panel_bytes;
+  Vf sum[kRows][kPanels];
+  for (auto& of_row : sum)
+    for (Vf& v : of_row) v = zero();
+  const std::int64_t whole = args.k / Vector::kStep;
+  for (std::int64_t i = 0; i < whole; ++i) {
+#pragma GCC unroll 4
+    for (int p = 0; p < kPanels; ++p) {
+      const std::uint8_t* at = w + p * args.layout.panel_bytes + i * Vector::kBytes;
+      __builtin_prefetch(at + kPrefetchBytes / 2);
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) sum[r][p] = Vector::add(sum[r][p], at, a[r] + i * Vector::kStep, true);
+    }
+  }
+  for (int p = 0; p < kPanels; ++p) {
+    for (int r = 0; r < kRows; ++r) {
+      if (whole * Vector::kStep < args.k)
+        sum[r][p] = Vector::add(sum[r][p], w + p * args.layout.panel_bytes + whole * Vector::kBytes,
+                                a[r] + whole * Vector::kStep, false);
+      finish_outputs(args, row + r, panel + p, sum[r][p]);
+    }
+  }
+}
+
+template <typename Vector, int kRows>
+void stream_float_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+  std::int64_t panel = panel_begin;
+  for (; panel + 4 <= panel_end; panel += 4) stream_float_panels<Vector, kRows, 4>(args, row, panel);
+  for (; panel < panel_end; ++panel) stream_float_panels<Vector, kRows, 1>(args, row, panel);
+}
+
+template <typename Format>
+struct Quantized {
+  template <int kRows>
+  static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+    stream_quantized_rows<Format, kRows>(args, row, panel_begin, panel_end);
+  }
+};
+template <typename Vector>
+struct Float {
+  template <int kRows>
+  static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+    stream_float_rows<Vector, kRows>(args, row, panel_begin, panel_end);
+  }
+};
+
+template <typename Family>
+void stream(const MatMulArgs& args, const MatMulPart& part) {
+  std::int64_t row = part.row_begin;
+  for (; row + 4 <= part.row_end; row += 4) Family::template rows<4>(args, row, part.panel_begin, part.panel_end);
+  switch (part.row_end - row) {
+    case 3:
+      return Family::template rows<3>(args, row, part.panel_begin, part.panel_end);
+    case 2:
+      return Family::template rows<2>(args, row, part.panel_begin, part.panel_end);
+    case 1:
+      return Family::template rows<1>(args, row, part.panel_begin, part.panel_end);
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+extern const StreamTable kStreamTable;
+const StreamTable kStreamTable = {
+    kMaxRows,
+    {stream<Float<F32Vector>>, stream<Float<F16Vector>>, stream<Float<Bf16Vector>>, stream<Float<Bf16DotVector>>,
+     stream<Quantized<Q8_0>>, stream<Quantized<Q4_0>>, stream<Quantized<Q4_1>>, stream<Quantized<Q4_K>>,
+     stream<Quantized<Q5_K>>, stream<Quantized<Q6_K>>},
+};
+
+}  // namespace cairn::CAIRN_ISA
