@@ -5,14 +5,15 @@
 namespace cairn::CAIRN_ISA {
 namespace {
 
-// Register tile: rows by vectors (groups of 16 positions, or of 16 dims). AVX-512 has 32 vector registers; elsewhere a
-// vector takes two or four of 16. The tile's size does not change the order of any sum.
+// Register tile: rows by vectors (groups of 16 positions, or of 16 dims). AVX-512 has 32 registers of a vector each;
+// elsewhere a vector takes two or four of 16, and more than one a row spills. The tile does not change the order of any
+// sum.
 #if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_avx512_vnni) || defined(CAIRN_ISA_avx512_bf16)
 constexpr int kTileRows = 4, kTileVectors = 4;
 #else
-constexpr int kTileRows = 2, kTileVectors = 2;
+constexpr int kTileRows = 4, kTileVectors = 1;
 #endif
-static_assert(kTileRows <= kScoreRows);
+static_assert(kTileRows == kScoreRows);
 
 struct Pair {
   Vf low, high;
@@ -185,10 +186,8 @@ void run_step(const AttentionStep& step) {
   while (row < step.rows && step.visible[row] == 0) ++row;  // rows that see nothing keep their state to the bit
   for (; row + kTileRows <= step.rows; row += kTileRows) step_rows<Cache, kTileRows>(step, row);
   const std::int64_t rest = step.rows - row;
-  if constexpr (kTileRows > 2) {
-    if (rest == 3) return step_rows<Cache, 3>(step, row);
-    if (rest == 2) return step_rows<Cache, 2>(step, row);
-  }
+  if (rest == 3) return step_rows<Cache, 3>(step, row);
+  if (rest == 2) return step_rows<Cache, 2>(step, row);
   if (rest == 1) step_rows<Cache, 1>(step, row);
 }
 
