@@ -19,6 +19,34 @@ double fma_rounds(std::int64_t rounds, float* sink) {
   return 2.0 * kLanes * kChains * static_cast<double>(rounds);
 }
 
+double dot_i8_rounds(std::int64_t rounds, float* sink) {
+  constexpr int kChains = 12;
+  Vi acc[kChains];
+  for (Vi& v : acc) v = izero();
+  Vb a = bload(sink), b = bload(sink + 16);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) acc[i] = dot_u7i8(acc[i], a, b);
+  }
+  for (int i = 1; i < kChains; ++i) acc[0] = acc[0] + acc[i];
+  store(sink + 32, to_float(acc[0]));
+  return 2.0 * 4 * kLanes * kChains * static_cast<double>(rounds);
+}
+
+double dot_bf16_rounds(std::int64_t rounds, float* sink) {
+  constexpr int kChains = 14;
+  Vf acc[kChains];
+  for (Vf& v : acc) v = zero();
+  Vb a = bload(sink), b = bload(sink + 16);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 14
+    for (int i = 0; i < kChains; ++i) acc[i] = dot_bf16(acc[i], a, b);
+  }
+  for (int i = 1; i < kChains; ++i) acc[0] = acc[0] + acc[i];
+  store(sink + 32, acc[0]);
+  return 2.0 * 2 * kLanes * kChains * static_cast<double>(rounds);
+}
+
 float read(const float* data, std::int64_t n) {
   Vf a = zero(), b = zero(), c = zero(), d = zero();
   for (std::int64_t i = 0; i + 64 <= n; i += 64)
@@ -29,6 +57,6 @@ float read(const float* data, std::int64_t n) {
 }  // namespace
 
 extern const LimitsTable kLimitsTable;
-const LimitsTable kLimitsTable = {fma_rounds, read};
+const LimitsTable kLimitsTable = {fma_rounds, dot_i8_rounds, dot_bf16_rounds, read};
 
 }  // namespace cairn::CAIRN_ISA

@@ -23,16 +23,14 @@ const LimitsTable& table(Isa isa) {
   return portable::kLimitsTable;
 }
 
-}  // namespace
-
-double measure_fma_peak(ThreadTeam& team, Isa isa) {
+double measure_peak(ThreadTeam& team, double (*kernel)(std::int64_t, float*)) {
   double best = 0;
   for (int round = 0; round < 20; ++round) {
     std::vector<double> operations(static_cast<std::size_t>(team.size()));
     double seconds = seconds_of([&] {
       team.run([&](int member) {
         alignas(64) float sink[48] = {};
-        operations[static_cast<std::size_t>(member)] = table(isa).fma(100'000, sink);
+        operations[static_cast<std::size_t>(member)] = kernel(100'000, sink);
       });
     });
     double total = 0;
@@ -41,6 +39,12 @@ double measure_fma_peak(ThreadTeam& team, Isa isa) {
   }
   return best;
 }
+
+}  // namespace
+
+double measure_fma_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, table(isa).fma); }
+double measure_i8_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, table(isa).dot_i8); }
+double measure_bf16_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, table(isa).dot_bf16); }
 
 ReadBandwidth::ReadBandwidth(std::int64_t bytes) : data_(static_cast<std::size_t>(bytes) / sizeof(float), 1.0f) {}
 

@@ -25,8 +25,10 @@ inline double best_seconds(int rounds, const std::function<void()>& body) {
   return best;
 }
 
-/// f32 multiply-add peak of the team, FLOP/s.
+/// Peaks of the team on registers alone, operations/s (a multiply-add is two).
 double measure_fma_peak(ThreadTeam& team, Isa isa);
+double measure_i8_peak(ThreadTeam& team, Isa isa);
+double measure_bf16_peak(ThreadTeam& team, Isa isa);
 
 /// Read bandwidth of the team over a buffer larger than the caches, bytes/s.
 class ReadBandwidth {

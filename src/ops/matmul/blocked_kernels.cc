@@ -21,18 +21,31 @@ constexpr std::int64_t kRowBlock = 256;
 
 // Scratch: the slice's vectors [step][panel][64 bytes], its scales [block][panel][scale or minimum][16] f32, and the
 // sums of a block of rows [row][panel][16] f32.
-constexpr std::int64_t kSliceBytes = 32768;
+constexpr std::int64_t kSliceBytes = 24576;
 constexpr std::int64_t kScaleBytes = kSliceBytes / 512 * 2 * 64;
 constexpr std::int64_t kSumBytes = kRowBlock * kGroup * 64;
+
+// Asks for memory ahead of its use, a little at every step of a tile, so that the requests do not queue up.
+struct Ahead {
+  const char* at = nullptr;
+  const char* until = nullptr;
+  std::int64_t per_step = 0;
+  inline __attribute__((always_inline)) void step() {
+    for (until += per_step; at < until; at += 64) __builtin_prefetch(at, 0, 2);
+  }
+};
 
 struct Scratch {
   std::uint8_t* vectors;
   float* scales;
   float* sums;
+  Ahead ahead;
 };
 CAIRN_INLINE Scratch scratch_of(const MatMulArgs& args) {
-  return {args.scratch, reinterpret_cast<float*>(args.scratch + kSliceBytes),
-          reinterpret_cast<float*>(args.scratch + kSliceBytes + kScaleBytes)};
+  return {args.scratch,
+          reinterpret_cast<float*>(args.scratch + kSliceBytes),
+          reinterpret_cast<float*>(args.scratch + kSliceBytes + kScaleBytes),
+          {}};
 }
 
 template <typename Format>
@@ -41,11 +54,13 @@ constexpr int kFactors = Format::kScales + (Format::kMinimum ? 1 : 0);  // vecto
 // kRows x kPanels outputs over `blocks` blocks of 32 k. The f32 sums live in memory: registers are for the integer
 // sums.
 template <typename Format, int kRows, int kPanels>
-void dot_tile(const Scratch& scratch, const A8Row* rows, std::int64_t first_block, std::int64_t blocks, float* sums) {
+void dot_tile(Scratch& scratch, const A8Row* rows, std::int64_t first_block, std::int64_t blocks, float* sums) {
+  Ahead ahead = scratch.ahead;
   constexpr int kScales = Format::kScales, kQuads = 8 / kScales;
   const std::uint8_t* w = scratch.vectors;
   const float* factors = scratch.scales;
   for (std::int64_t b = first_block; b < first_block + blocks; ++b, factors += kPanels * kFactors<Format> * kLanes) {
+    ahead.step();
     for (int s = 0; s < kScales; ++s) {
       Vi dot[kRows][kPanels];
 #pragma GCC unroll 8
@@ -78,8 +93,11 @@ void dot_tile(const Scratch& scratch, const A8Row* rows, std::int64_t first_bloc
           store(at, sum);
         }
       }
+      // Keeps the compiler from moving the f32 sums into registers, which would push the weights' vectors out of them.
+      asm volatile("" ::: "memory");
     }
   }
+  scratch.ahead = ahead;
 }
 
 // A block-quantized format for blocked_group: steps are blocks of 32 k.
@@ -109,7 +127,7 @@ struct Quantized {
     }
   }
   template <int kRows, int kPanels>
-  static void tile(const Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t,
+  static void tile(Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t,
                    float* sums) {
     dot_tile<Format, kRows, kPanels>(scratch, rows, first, count, sums);
   }
@@ -135,14 +153,17 @@ struct Bf16DotStep {
 
 // The f32 sums stay in registers over a slice. The last step of an odd K has half a pair of activations.
 template <typename Step, int kRows, int kPanels>
-void float_tile(const std::uint8_t* w, const typename Step::Activation* const* rows, std::int64_t first,
-                std::int64_t count, std::int64_t k, float* sums) {
+void float_tile(Scratch& scratch, const typename Step::Activation* const* rows, std::int64_t first, std::int64_t count,
+                std::int64_t k, float* sums) {
+  const std::uint8_t* w = scratch.vectors;
+  Ahead ahead = scratch.ahead;
   Vf sum[kRows][kPanels];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) sum[r][p] = load(sums + (r * kPanels + p) * kLanes);
   auto step = [&](auto&& activation) __attribute__((always_inline)) {
+    ahead.step();
     typename Step::Vector v[kPanels];
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) v[p] = Step::weights(w + 64 * p);
@@ -166,6 +187,7 @@ void float_tile(const std::uint8_t* w, const typename Step::Activation* const* r
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) store(sums + (r * kPanels + p) * kLanes, sum[r][p]);
+  scratch.ahead = ahead;
 }
 
 // Stored float vectors, unpacked one step at a time. first and count are steps of the tile; first is even.
@@ -211,15 +233,15 @@ struct Float {
                                        scratch.vectors + 64 * p);
   }
   template <int kRows, int kPanels>
-  static void tile(const Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t k,
+  static void tile(Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t k,
                    float* sums) {
-    float_tile<Step, kRows, kPanels>(scratch.vectors, rows, first, count, k, sums);
+    float_tile<Step, kRows, kPanels>(scratch, rows, first, count, k, sums);
   }
 };
 
 // One tile of exactly `rows` (1 .. kRows) rows.
 template <typename Family, int kRows, int kPanels>
-CAIRN_INLINE void any_tile(std::int64_t rows_left, const MatMulArgs& args, const Scratch& scratch, std::int64_t row,
+CAIRN_INLINE void any_tile(std::int64_t rows_left, const MatMulArgs& args, Scratch& scratch, std::int64_t row,
                            std::int64_t first, std::int64_t count, float* sums) {
   if constexpr (kRows > 1) {
     if (rows_left < kRows)
@@ -230,24 +252,49 @@ CAIRN_INLINE void any_tile(std::int64_t rows_left, const MatMulArgs& args, const
   Family::template tile<kRows, kPanels>(scratch, rows, first, count, args.k, sums);
 }
 
+// Where a tile's outputs (and residuals) lie, asked for before the tile is computed: they are rows apart, so that the
+// processor does not see them coming.
+template <int kPanels>
+CAIRN_INLINE void prefetch_outputs(const MatMulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t panel) {
+  for (std::int64_t r = row; r < row + rows; ++r) {
+    const float* out = args.out + r * args.out_stride + panel * kPanelOutputs;
+    for (int p = 0; p < kPanels; ++p) __builtin_prefetch(out + p * kPanelOutputs, 1);
+    if (!args.residual) continue;
+    const float* residual = args.residual + r * args.residual_stride + panel * kPanelOutputs;
+    for (int p = 0; p < kPanels; ++p) __builtin_prefetch(residual + p * kPanelOutputs);
+  }
+}
+
+template <int kPanels>
+CAIRN_INLINE void finish_tile(const MatMulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t panel,
+                              const float* sums) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (int p = 0; p < kPanels; ++p) finish_outputs(args, row + r, panel + p, load(sums + (r * kPanels + p) * kLanes));
+}
+
 // Rows [row_begin, row_end), at most kRowBlock, x kPanels panels from `panel` on.
 template <typename Family, int kPanels>
 void blocked_group(const MatMulArgs& args, std::int64_t row_begin, std::int64_t row_end, std::int64_t panel) {
-  const Scratch scratch = scratch_of(args);
-  const std::int64_t rows = row_end - row_begin;
+  constexpr std::int64_t kSlice = kSliceBytes / (Family::kStepBytes * kPanels), kTile = Family::kTileRows;
+  Scratch scratch = scratch_of(args);
+  const std::int64_t rows = row_end - row_begin, steps = (args.k + Family::kStep - 1) / Family::kStep;
   for (std::int64_t i = 0; i < rows * kPanels; ++i) store(scratch.sums + i * kLanes, zero());
-  const std::int64_t steps = (args.k + Family::kStep - 1) / Family::kStep;
-  constexpr std::int64_t kSlice = kSliceBytes / (Family::kStepBytes * kPanels);
+  // The next group's panels follow this one's.
+  scratch.ahead.at = scratch.ahead.until =
+      reinterpret_cast<const char*>(args.weight + (panel + kPanels) * args.layout.panel_bytes);
+  scratch.ahead.per_step = kPanels * args.layout.panel_bytes / (steps * ((rows + kTile - 1) / kTile)) + 1;
   for (std::int64_t first = 0; first < steps; first += kSlice) {
-    const std::int64_t count = steps - first < kSlice ? steps - first : kSlice;
+    const bool last = steps - first <= kSlice;
+    const std::int64_t count = last ? steps - first : kSlice;
     Family::template unpack<kPanels>(args, scratch, panel, first, count);
-    for (std::int64_t r = 0; r < rows; r += Family::kTileRows)
-      any_tile<Family, Family::kTileRows, kPanels>(rows - r, args, scratch, row_begin + r, first, count,
-                                                   scratch.sums + r * kPanels * kLanes);
+    for (std::int64_t r = 0; r < rows; r += kTile) {
+      const std::int64_t in_tile = rows - r < kTile ? rows - r : kTile;
+      float* sums = scratch.sums + r * kPanels * kLanes;
+      if (last) prefetch_outputs<kPanels>(args, row_begin + r, in_tile, panel);
+      any_tile<Family, kTile, kPanels>(in_tile, args, scratch, row_begin + r, first, count, sums);
+      if (last) finish_tile<kPanels>(args, row_begin + r, in_tile, panel, sums);
+    }
   }
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (int p = 0; p < kPanels; ++p)
-      finish_outputs(args, row_begin + r, panel + p, load(scratch.sums + (r * kPanels + p) * kLanes));
 }
 
 template <typename Family>

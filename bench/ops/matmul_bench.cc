@@ -1,0 +1,137 @@
+// MatMul at the shapes of real models: a token against the read bandwidth probed beside it, 16 tokens against one, and
+// 512 tokens against the peak of the products that the format uses. Usage: matmul_bench [threads] [format] [tokens]
+#include <fmt/format.h>
+
+#include <optional>
+#include <random>
+#include <string>
+
+#include "machine_limits.h"
+#include "ops/matmul/matmul.h"
+#include "ops/matmul/packed_weight.h"
+#include "runtime/arena.h"
+
+namespace cairn::bench {
+namespace {
+
+struct WeightShape {
+  const char* model;
+  std::int64_t n, k;
+};
+constexpr WeightShape kShapes[] = {{"Qwen3-0.6B gate+up", 6144, 1024},  {"Qwen3-0.6B down", 1024, 3072},
+                                   {"Qwen3-0.6B q+k+v", 4096, 1024},    {"Qwen3-0.6B lm_head", 151936, 1024},
+                                   {"SmolLM2-135M gate+up", 3072, 576}, {"SmolLM2-135M lm_head", 49152, 576}};
+constexpr DType kFormats[] = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0, DType::q4_0,
+                              DType::q4_1, DType::q4_k, DType::q5_k, DType::q6_k};
+
+ValueType type_of(const TensorView& view) {
+  ValueType type{view.dtype, {}, view.layout};
+  for (std::int64_t dim : view.shape.dims()) type.shape.emplace_back(dim);
+  return type;
+}
+
+// One product over enough copies of the weight that none stays in a cache.
+class Case {
+ public:
+  Case(DType dtype, const WeightShape& shape, std::int64_t tokens, ThreadTeam& team, Isa isa)
+      : team_(team), tokens_(tokens), shape_(shape) {
+    const std::int64_t bytes = packed_bytes(dtype, shape.n, shape.k);
+    const std::int64_t copies = tokens > 16 ? 1 : std::max<std::int64_t>(2, (256 << 20) / bytes);
+    arena_ = Arena("benchmark weights", static_cast<std::size_t>(copies * (bytes + 64)));
+    std::mt19937 random(1);
+    for (std::int64_t i = 0; i < copies; ++i) {
+      TensorView weight = make_view(arena_.allocate(static_cast<std::size_t>(bytes)), dtype, {shape.n, shape.k});
+      weight.layout = Layout::panel16;
+      // 16-bit numbers near 1 where the format has scales or floats; as good as any where it has quants.
+      for (std::int64_t b = 0; b < bytes / 2; ++b)
+        weight.as<std::uint16_t>()[b] = static_cast<std::uint16_t>(0x3C00 ^ (random() & 0x80FF));
+      weights_.push_back(weight);
+    }
+    Tensor x(DType::f32, {tokens, shape.k});
+    for (std::int64_t i = 0; i < tokens * shape.k; ++i) x.as<float>()[i] = 0.1f * static_cast<float>(random() % 16);
+    const DType wanted = activation_dtype(dtype, isa);
+    x_ = Tensor(wanted, {tokens, shape.k});
+    const std::vector<TensorView> from = {x.view()}, to = {x_.view()};
+    if (wanted == DType::f32) {
+      x_ = std::move(x);
+    } else {
+      const std::vector<ValueType> types = {type_of(x.view())}, out_types = {type_of(x_.view())};
+      kQuantizeActivation.prepare({types, out_types, {}, isa})->run(from, to, nullptr, 0, {});
+    }
+    out_ = Tensor(DType::f32, {tokens, shape.n});
+    const std::vector<ValueType> types = {type_of(x_.view()), type_of(weights_[0])}, out_types = {type_of(out_.view())};
+    kernel_ = kMatMul.prepare({types, out_types, {}, isa});
+    workspace_ = Tensor(DType::u8, {kernel_->workspace_bytes(std::vector{x_.view(), weights_[0]}, team.size()) + 64});
+  }
+
+  double seconds() {
+    const std::vector<TensorView> in = {x_.view(), weights_[run_++ % weights_.size()]}, out = {out_.view()};
+    return seconds_of([&] {
+      team_.run([&](int member) { kernel_->run(in, out, workspace_.as<std::byte>(), 0, {member, team_.size()}); });
+    });
+  }
+  double operations() const { return 2.0 * static_cast<double>(tokens_ * shape_.n * shape_.k); }
+  double weight_bytes() const { return static_cast<double>(packed_bytes(weights_[0])); }
+
+ private:
+  ThreadTeam& team_;
+  std::int64_t tokens_;
+  WeightShape shape_;
+  Arena arena_;
+  std::vector<TensorView> weights_;
+  Tensor x_, out_, workspace_;
+  std::unique_ptr<Kernel> kernel_;
+  std::size_t run_ = 0;
+};
+
+double peak_of(DType dtype, ThreadTeam& team, Isa isa) {
+  const DType activation = activation_dtype(dtype, isa);
+  if (activation == DType::a8) return measure_i8_peak(team, isa);
+  return activation == DType::bf16 ? measure_bf16_peak(team, isa) : measure_fma_peak(team, isa);
+}
+
+// Timings and probes of the limit alternate; the best of each counts, because other work only ever slows down.
+void measure(DType dtype, const WeightShape& shape, std::int64_t tokens, ThreadTeam& team, Isa isa,
+             const ReadBandwidth& probe) {
+  Case c(dtype, shape, tokens, team, isa);
+  double bandwidth = 0, peak = 0, seconds = 1e30;
+  const double budget = 0.25;  // seconds of timing
+  for (double spent = 0; spent < budget;) {
+    bandwidth = std::max(bandwidth, probe.measure(team, isa));
+    peak = std::max(peak, peak_of(dtype, team, isa));
+    for (int i = 0; i < 8; ++i) {
+      const double once = c.seconds();
+      spent += once;
+      seconds = std::min(seconds, once);
+    }
+  }
+  const double rate = c.operations() / seconds, read = c.weight_bytes() / seconds;
+  fmt::print(
+      "{:<5} {:<21} T={:<4} {} threads: {:8.1f} GOP/s {:4.0f} % of {:6.0f} peak; {:6.1f} GB/s {:4.0f} % of {:5.1f} "
+      "read; {:9.1f} us\n",
+      name(dtype), shape.model, tokens, team.size(), rate / 1e9, 100 * rate / peak, peak / 1e9, read / 1e9,
+      100 * read / bandwidth, bandwidth / 1e9, 1e6 * seconds);
+}
+
+}  // namespace
+}  // namespace cairn::bench
+
+int main(int argc, char** argv) {
+  using namespace cairn;
+  using namespace cairn::bench;
+  const int threads = argc > 1 ? std::stoi(argv[1]) : available_processors();
+  const std::string format = argc > 2 ? argv[2] : "";
+  const std::int64_t only = argc > 3 ? std::stoll(argv[3]) : 0;
+  const Isa isa = choose_isa();
+  ThreadTeam team(threads);
+  const ReadBandwidth probe(256 << 20);
+  for (DType dtype : kFormats) {
+    if (!format.empty() && format != name(dtype)) continue;
+    for (const WeightShape& shape : kShapes) {
+      if (shape.k % info(dtype).block_elements != 0) continue;
+      for (std::int64_t tokens : {1, 16, 512})
+        if ((only == 0 || only == tokens) && tokens * shape.n < 20'000'000)
+          measure(dtype, shape, tokens, team, isa, probe);
+    }
+  }
+}
