@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Writes a model of a real shape with seeded random weights, for speed comparisons: what it says is noise.
+
+The weights are gaussian(0, 0.02), norms one, and the same for every format before it rounds. The tokenizer is a
+synthetic byte-level BPE: 256 bytes, the pairs of lowercase letters, filler, Qwen's three chat tokens in their places.
+
+usage: make_random_model.py --shape qwen3-0.6b --format q8_0 --out model.gguf
+       make_random_model.py --shape qwen3-0.6b --format bf16 --out folder       (no .gguf: a Hugging Face folder)
+Needs numpy 2 and gguf 0.19 from PyPI.
+"""
+import argparse
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import string
+import sys
+import zlib
+
+import numpy as np
+
+SHAPES = {
+    "qwen3-tiny": dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4,
+                       num_key_value_heads=2, head_dim=64, vocab_size=2048, max_position_embeddings=4096),
+    "qwen3-0.6b": dict(hidden_size=1024, intermediate_size=3072, num_hidden_layers=28, num_attention_heads=16,
+                       num_key_value_heads=8, head_dim=128, vocab_size=151936, max_position_embeddings=40960),
+    "qwen3-1.7b": dict(hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16,
+                       num_key_value_heads=8, head_dim=128, vocab_size=151936, max_position_embeddings=40960),
+}
+ROPE_THETA, EPS, DEVIATION = 1e6, 1e-6, 0.02
+SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+UNUSED_AFTER_SPECIALS = 290  # Qwen's embedding is padded by as many rows behind the three
+CHAT_TEMPLATE = ("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+                 "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+           r"|\s+(?!\S)|\s+")
+
+
+def tensors(shape):
+    """(Hugging Face name, GGUF name, dimensions) of every weight, in the order of the layers."""
+    hidden, inner, head = shape["hidden_size"], shape["intermediate_size"], shape["head_dim"]
+    q, kv = shape["num_attention_heads"] * head, shape["num_key_value_heads"] * head
+    yield "model.embed_tokens.weight", "token_embd.weight", (shape["vocab_size"], hidden)
+    for layer in range(shape["num_hidden_layers"]):
+        for name, gguf, dims in [
+                ("input_layernorm", "attn_norm", (hidden,)), ("self_attn.q_proj", "attn_q", (q, hidden)),
+                ("self_attn.k_proj", "attn_k", (kv, hidden)), ("self_attn.v_proj", "attn_v", (kv, hidden)),
+                ("self_attn.q_norm", "attn_q_norm", (head,)), ("self_attn.k_norm", "attn_k_norm", (head,)),
+                ("self_attn.o_proj", "attn_output", (hidden, q)), ("post_attention_layernorm", "ffn_norm", (hidden,)),
+                ("mlp.gate_proj", "ffn_gate", (inner, hidden)), ("mlp.up_proj", "ffn_up", (inner, hidden)),
+                ("mlp.down_proj", "ffn_down", (hidden, inner))]:
+            yield f"model.layers.{layer}.{name}.weight", f"blk.{layer}.{gguf}.weight", dims
+    yield "model.norm.weight", "output_norm.weight", (hidden,)
+
+
+def values(name, dims, seed):
+    """f32; each tensor has its own stream, so that the order of writing does not matter."""
+    if len(dims) == 1:
+        return np.ones(dims, np.float32)
+    random = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return random.standard_normal(dims, np.float32) * np.float32(DEVIATION)
+
+
+def bf16(array):
+    """Bits, rounded to nearest even (no NaN here)."""
+    bits = np.ascontiguousarray(array).view(np.uint32)
+    return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
+
+
+def vocabulary(size):
+    """Tokens by id, the merges, and the id of the first special token."""
+    printable = [b for b in range(256) if 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b]
+    others = [b for b in range(256) if b not in printable]
+    tokens = [chr(b) for b in printable] + [chr(256 + i) for i in range(len(others))]
+    merges = list(itertools.product(string.ascii_lowercase, repeat=2))
+    tokens += [a + b for a, b in merges]
+    first = size - UNUSED_AFTER_SPECIALS - len(SPECIALS)
+    tokens += [f"<filler_{i}>" for i in range(len(tokens), first)]
+    tokens += SPECIALS + [f"<unused_{i}>" for i in range(UNUSED_AFTER_SPECIALS)]
+    assert len(tokens) == len(set(tokens)) == size
+    return tokens, merges, first
+
+
+def write_folder(folder, shape, seed):
+    tokens, merges, first = vocabulary(shape["vocab_size"])
+    flags = dict(single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
+    byte_level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
+    files = {
+        "config.json": dict(architectures=["Qwen3ForCausalLM"], model_type="qwen3", **shape, hidden_act="silu",
+                            rms_norm_eps=EPS, rope_theta=ROPE_THETA, rope_scaling=None, tie_word_embeddings=True,
+                            attention_bias=False, attention_dropout=0.0, use_sliding_window=False, use_cache=True,
+                            initializer_range=DEVIATION, bos_token_id=first, eos_token_id=first + 2,
+                            torch_dtype="bfloat16"),
+        "generation_config.json": dict(bos_token_id=first, eos_token_id=[first + 2, first], pad_token_id=first),
+        "tokenizer.json": dict(
+            version="1.0", truncation=None, padding=None, normalizer=dict(type="NFC"), post_processor=byte_level,
+            added_tokens=[dict(id=first + i, content=text, **flags) for i, text in enumerate(SPECIALS)],
+            pre_tokenizer=dict(type="Sequence", pretokenizers=[
+                dict(type="Split", pattern=dict(Regex=PATTERN), behavior="Isolated", invert=False), byte_level]),
+            decoder=byte_level,
+            model=dict(type="BPE", dropout=None, unk_token=None, continuing_subword_prefix="", end_of_word_suffix="",
+                       fuse_unk=False, byte_fallback=False, ignore_merges=False,
+                       vocab={token: i for i, token in enumerate(tokens)}, merges=[" ".join(m) for m in merges])),
+        "tokenizer_config.json": dict(tokenizer_class="Qwen2Tokenizer", add_bos_token=False, add_prefix_space=False,
+                                      bos_token=None, eos_token=SPECIALS[2], pad_token=SPECIALS[0], unk_token=None,
+                                      model_max_length=shape["max_position_embeddings"], chat_template=CHAT_TEMPLATE),
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, _, dims in tensors(shape):
+        end = offset + 2 * int(np.prod(dims))
+        header[name] = dict(dtype="BF16", shape=dims, data_offsets=[offset, end])
+        offset = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, _, dims in tensors(shape):
+            bf16(values(name, dims, seed)).tofile(file)
+
+
+def write_gguf(path, shape, form, seed):
+    import gguf
+    kind = {"bf16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0,
+            "q4_0": gguf.GGMLQuantizationType.Q4_0}[form]
+    file_type = {"bf16": gguf.LlamaFileType.MOSTLY_BF16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+                 "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0}[form]
+    tokens, merges, first = vocabulary(shape["vocab_size"])
+    types = np.full(len(tokens), gguf.TokenType.NORMAL)
+    types[first:] = gguf.TokenType.UNUSED
+    types[first:first + len(SPECIALS)] = gguf.TokenType.CONTROL
+    writer = gguf.GGUFWriter(path, "qwen3")
+    writer.add_name("random weights")
+    writer.add_file_type(file_type)
+    writer.add_vocab_size(shape["vocab_size"])
+    writer.add_context_length(shape["max_position_embeddings"])
+    writer.add_embedding_length(shape["hidden_size"])
+    writer.add_feed_forward_length(shape["intermediate_size"])
+    writer.add_block_count(shape["num_hidden_layers"])
+    writer.add_head_count(shape["num_attention_heads"])
+    writer.add_head_count_kv(shape["num_key_value_heads"])
+    writer.add_key_length(shape["head_dim"])
+    writer.add_value_length(shape["head_dim"])
+    writer.add_layer_norm_rms_eps(EPS)
+    writer.add_rope_freq_base(ROPE_THETA)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types.tolist())
+    writer.add_token_merges([" ".join(merge) for merge in merges])
+    writer.add_bos_token_id(first)
+    writer.add_eos_token_id(first + 2)
+    writer.add_pad_token_id(first)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(CHAT_TEMPLATE)
+
+    def stored(dims):  # vectors stay f32: runtimes expect norms so
+        return gguf.GGMLQuantizationType.F32 if len(dims) == 1 else kind
+
+    for _, name, dims in tensors(shape):
+        size = int(np.prod(dims))
+        block, block_bytes = gguf.GGML_QUANT_SIZES[stored(dims)]
+        writer.add_tensor_info(name, dims, np.dtype(np.float32), size // block * block_bytes, raw_dtype=stored(dims))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for hf_name, _, dims in tensors(shape):
+        writer.write_tensor_data(gguf.quantize(values(hf_name, dims, seed), stored(dims)))
+    writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, required=True)
+    parser.add_argument("--format", choices=["bf16", "q8_0", "q4_0"], required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="a file ending in .gguf, or a folder (bf16)")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    is_gguf = args.out.suffix == ".gguf"
+    if not is_gguf and args.format != "bf16":
+        sys.exit(f"--format {args.format} is a GGUF format; --out must end in .gguf")
+    partial = args.out.with_name(args.out.name + f".partial-{os.getpid()}")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if is_gguf:
+            write_gguf(partial, SHAPES[args.shape], args.format, args.seed)
+        else:
+            partial.mkdir()
+            write_folder(partial, SHAPES[args.shape], args.seed)
+            if args.out.exists():
+                shutil.rmtree(args.out)
+        partial.replace(args.out)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        elif partial.exists():
+            partial.unlink()
+
+
+if __name__ == "__main__":
+    main()
