@@ -35,8 +35,8 @@ std::optional<Value> loop_attribute(RenderContext& context, const Loop& loop, st
   if (name == "length") return size;
   if (name == "revindex") return size - loop.index;
   if (name == "revindex0") return size - loop.index - 1;
-  if (name == "depth") return std::int64_t{loop.depth + 1};
-  if (name == "depth0") return std::int64_t{loop.depth};
+  if (name == "depth") return std::int64_t{1};  // counts recursive loops only
+  if (name == "depth0") return std::int64_t{0};
   if (name == "previtem") return neighbour(context, loop, loop.index - 1, "previous");
   if (name == "nextitem") return neighbour(context, loop, loop.index + 1, "next");
   return std::nullopt;
@@ -184,8 +184,7 @@ Value get_item(RenderContext& context, const Value& object, const Value& key) {
   return context.undefined("{} has no element {}", describe(object), to_str(context, key));
 }
 
-Value get_slice(RenderContext& context, const Value& object, const Value& start, const Value& stop,
-                const Value& step) {
+Value get_slice(RenderContext& context, const Value& object, const Value& start, const Value& stop, const Value& step) {
   require_defined(context, object);
   if (const Text* text = as_text(object)) return slice_text(context, *text, start, stop, step);
   const Sequence* sequence = as_sequence(object);
@@ -198,9 +197,13 @@ Value get_slice(RenderContext& context, const Value& object, const Value& start,
   return context.sequence(kind, std::move(items));
 }
 
-Value follow_path(RenderContext& context, const Value& object, const Value& path) {
+Value follow_path(RenderContext& context, const Value& object, const Value& path, const Value* fallback) {
+  auto step = [&](const Value& from, const Value& key) {
+    Value value = get_item(context, from, key);
+    return fallback && is_undefined(value) ? *fallback : value;
+  };
   const Text* text = as_text(path);
-  if (!text) return get_item(context, object, path);
+  if (!text) return step(object, path);
   Value current = object;
   std::string_view rest = text->text;
   while (true) {
@@ -209,7 +212,7 @@ Value follow_path(RenderContext& context, const Value& object, const Value& path
     std::int64_t index = 0;
     auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), index);
     bool number = !part.empty() && part[0] != '-' && error == std::errc() && end == part.data() + part.size();
-    current = get_item(context, current, number ? Value(index) : text_value(part));
+    current = step(current, number ? Value(index) : text_value(part));
     if (dot == rest.size()) return current;
     rest.remove_prefix(dot + 1);
   }

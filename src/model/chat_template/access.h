@@ -18,7 +18,8 @@ Value get_item(RenderContext& context, const Value& object, const Value& key);
 /// `object[start:stop:step]` of text, a list or a tuple; none stands for an omitted bound.
 Value get_slice(RenderContext& context, const Value& object, const Value& start, const Value& stop, const Value& step);
 
-/// Follows a dotted path as the filters' `attribute` argument does: "function.name", "0.id", or an integer.
-Value follow_path(RenderContext& context, const Value& object, const Value& path);
+/// Follows a dotted path as the filters' `attribute` argument does: "function.name", "0.id", or an integer. `fallback`,
+/// when given, stands in for a part that is undefined.
+Value follow_path(RenderContext& context, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 }  // namespace cairn::jinja

@@ -18,8 +18,8 @@ struct CallArguments {
   std::vector<std::pair<std::string_view, Value>> named;
 };
 
-/// The arguments of one call of a built-in, by parameter. Getters fail, naming function and parameter, on a value of the
-/// wrong type.
+/// The arguments of one call of a built-in, by parameter. Getters fail, naming function and parameter, on a value of
+/// the wrong type.
 class BoundArguments {
  public:
   /// Binds `arguments` to `parameters`, of which the first `required` must be given.

@@ -26,9 +26,8 @@ std::optional<double> as_real(const Value& value) {
   context.fail("unsupported operand type(s) for {}: '{}' and '{}'", spelling(op), type_name(left), type_name(right));
 }
 
-std::int64_t checked(RenderContext& context, bool overflow, std::int64_t result) {
+void reject_overflow(RenderContext& context, bool overflow) {
   if (overflow) context.fail("integer overflow: beyond 64 bits");
-  return result;
 }
 
 std::int64_t floor_divide(std::int64_t left, std::int64_t right) {
@@ -50,7 +49,8 @@ std::int64_t power(RenderContext& context, std::int64_t base, std::int64_t expon
     // The last squaring is not used, so it may overflow.
     if (exponent > 0) overflow |= __builtin_mul_overflow(base, base, &base);
   }
-  return checked(context, overflow, result);
+  reject_overflow(context, overflow);
+  return result;
 }
 
 Value power_of_reals(RenderContext& context, double base, double exponent) {
@@ -69,15 +69,18 @@ Value apply_integers(RenderContext& context, BinaryOperator op, std::int64_t lef
   if (divides && right == 0) context.fail("division by zero");
   switch (op) {
     case BinaryOperator::add:
-      return checked(context, __builtin_add_overflow(left, right, &result), result);
+      reject_overflow(context, __builtin_add_overflow(left, right, &result));
+      return result;
     case BinaryOperator::subtract:
-      return checked(context, __builtin_sub_overflow(left, right, &result), result);
+      reject_overflow(context, __builtin_sub_overflow(left, right, &result));
+      return result;
     case BinaryOperator::multiply:
-      return checked(context, __builtin_mul_overflow(left, right, &result), result);
+      reject_overflow(context, __builtin_mul_overflow(left, right, &result));
+      return result;
     case BinaryOperator::divide:
       return static_cast<double>(static_cast<long double>(left) / static_cast<long double>(right));
     case BinaryOperator::floor_divide:
-      checked(context, right == -1 && left == std::numeric_limits<std::int64_t>::min(), 0);
+      reject_overflow(context, right == -1 && left == std::numeric_limits<std::int64_t>::min());
       return floor_divide(left, right);
     case BinaryOperator::modulo:
       return right == -1 ? std::int64_t{0} : floor_modulo(left, right);
@@ -210,7 +213,7 @@ Value negate(RenderContext& context, const Value& value) {
   if (const double* real = std::get_if<double>(&value)) return -*real;
   std::int64_t integer = 0;
   if (!to_integer(value, integer)) no_sign(context, '-', value);
-  checked(context, integer == std::numeric_limits<std::int64_t>::min(), 0);
+  reject_overflow(context, integer == std::numeric_limits<std::int64_t>::min());
   return -integer;
 }
 

@@ -22,6 +22,8 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 struct Arguments {
   std::vector<ExpressionPtr> positional;
   std::vector<std::pair<std::string_view, ExpressionPtr>> named;
+  ExpressionPtr unpacked_list;  // of *list; null when there is none
+  ExpressionPtr unpacked_dict;  // of **dict; null when there is none
 };
 
 struct Constant {

@@ -3,7 +3,6 @@
 #include "model/chat_template/globals.h"
 #include "model/chat_template/interpreter.h"
 #include "model/chat_template/methods.h"
-#include "model/chat_template/printing.h"
 
 namespace cairn::jinja {
 
@@ -39,10 +38,8 @@ Value Interpreter::call_macro(const Macro& macro, CallArguments arguments) {
   context_.count_iteration();
   DepthGuard depth(context_, kLevelsPerMacroCall);
   Scope* outer = std::exchange(scope_, context_.scope(macro.scope));
-  int loop_depth = std::exchange(loop_depth_, 0);
   bind_parameters(*macro.definition, arguments);
   Value text = capture(macro.definition->body);
-  loop_depth_ = loop_depth;
   scope_ = outer;
   return text;
 }
@@ -53,7 +50,8 @@ void Interpreter::bind_parameters(const MacroDefinition& definition, CallArgumen
   auto& named = arguments.named;
   for (std::size_t i = 0; i < count; ++i) {
     const Parameter& parameter = definition.parameters[i];
-    auto given = std::find_if(named.begin(), named.end(), [&](const auto& item) { return item.first == parameter.name; });
+    auto given =
+        std::find_if(named.begin(), named.end(), [&](const auto& item) { return item.first == parameter.name; });
     if (i < arguments.positional.size()) {
       if (given != named.end()) {
         context_.fail("macro '{}' got multiple values for argument '{}'", definition.name, parameter.name);

@@ -11,8 +11,8 @@ namespace cairn {
 
 /// Bounds on what a (hostile) template may do; exceeding one throws resource_exhausted naming the line.
 struct TemplateLimits {
-  int max_depth = 64;                      // nesting of expressions, blocks and macro calls
-  std::int64_t max_iterations = 1'000'000; // loop iterations in all
+  int max_depth = 64;                       // nesting of expressions, blocks and macro calls
+  std::int64_t max_iterations = 1'000'000;  // loop iterations in all
   std::int64_t max_output_bytes = std::int64_t{16} << 20;
 };
 

@@ -122,8 +122,8 @@ bool compare_order(RenderContext& context, ComparisonOperator op, const Value& l
   }
   const Sequence* a = as_sequence(left);
   const Sequence* b = as_sequence(right);
-  bool comparable = a && b && same_sequence_type(*a, *b) &&
-                    (a->kind == SequenceKind::list || a->kind == SequenceKind::tuple);
+  bool comparable =
+      a && b && same_sequence_type(*a, *b) && (a->kind == SequenceKind::list || a->kind == SequenceKind::tuple);
   if (!comparable) no_order(context, op, left, right);
   std::size_t common = std::min(a->items.size(), b->items.size());
   for (std::size_t i = 0; i < common; ++i) {
@@ -140,7 +140,7 @@ std::string_view spelling(ComparisonOperator op) {
 }
 
 bool equals(RenderContext& context, const Value& left, const Value& right) {
-  context.charge(1);
+  context.charge(RenderContext::kStep);
   if (is_number(left) && is_number(right)) return compare_numbers(left, right) == 0;
   if (left.index() != right.index()) return false;
   if (is_undefined(left) || is_none(left)) return true;

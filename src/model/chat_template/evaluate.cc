@@ -1,12 +1,13 @@
 #include "model/chat_template/access.h"
 #include "model/chat_template/interpreter.h"
+#include "model/chat_template/iteration.h"
 #include "model/chat_template/printing.h"
 
 namespace cairn::jinja {
 
 Value Interpreter::evaluate(const Expression& expression) {
   DepthGuard depth(context_);
-  context_.charge(1);
+  context_.charge(RenderContext::kStep);
   context_.line = expression.line;
   return std::visit([this](const auto& node) { return evaluate_node(node); }, expression.node);
 }
@@ -19,6 +20,20 @@ CallArguments Interpreter::evaluate(const Arguments& arguments) {
   CallArguments result;
   for (const ExpressionPtr& argument : arguments.positional) result.positional.push_back(evaluate(*argument));
   for (const auto& [name, argument] : arguments.named) result.named.emplace_back(name, evaluate(*argument));
+  if (arguments.unpacked_list) {
+    std::span<const Value> items = iterate(context_, evaluate(*arguments.unpacked_list));
+    context_.charge(static_cast<std::int64_t>(items.size()));
+    result.positional.insert(result.positional.end(), items.begin(), items.end());
+  }
+  if (arguments.unpacked_dict) {
+    const Value unpacked = evaluate(*arguments.unpacked_dict);
+    const Dict* dict = as_dict(unpacked);
+    if (!dict) context_.fail("argument after ** must be a mapping, not {}", type_name(unpacked));
+    for (const auto& [key, value] : dict->entries) {
+      if (!as_text(key)) context_.fail("keywords must be strings");
+      result.named.emplace_back(as_text(key)->text, value);
+    }
+  }
   return result;
 }
 

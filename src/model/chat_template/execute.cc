@@ -11,6 +11,7 @@ Interpreter::Interpreter(const Program& program, const TemplateLimits& limits, c
   Scope* given = context_.scope(nullptr);
   for (const auto& [name, value] : variables.items()) given->names.emplace_back(name, from_json(context_, value));
   scope_ = context_.scope(given);
+  assign_name("self", context_.name_space({}));  // holds jinja2's blocks, of which there are none
 }
 
 std::string Interpreter::run() {
@@ -40,7 +41,7 @@ Interpreter::Flow Interpreter::execute(const Body& body) {
 
 Interpreter::Flow Interpreter::execute(const Statement& statement) {
   DepthGuard depth(context_);
-  context_.charge(1);
+  context_.charge(RenderContext::kStep);
   context_.line = statement.line;
   return std::visit([this](const auto& node) { return execute(node); }, statement.node);
 }
@@ -94,7 +95,6 @@ Interpreter::Flow Interpreter::execute(const For& node) {
 Interpreter::Flow Interpreter::run_loop(const For& node, const std::vector<Value>& items) {
   Loop* loop = context_.loop();
   loop->items = &items;
-  loop->depth = loop_depth_++;
   Scope* outer = scope_;
   scope_ = context_.scope(outer);
   for (const Value& item : items) {
@@ -107,7 +107,6 @@ Interpreter::Flow Interpreter::run_loop(const For& node, const std::vector<Value
   }
   loop->index = std::min<std::int64_t>(loop->index, static_cast<std::int64_t>(items.size()) - 1);
   scope_ = outer;
-  --loop_depth_;
   return Flow::normal;
 }
 

@@ -9,7 +9,7 @@ namespace {
 int height_of(const ExpressionPtr& expression) { return expression ? expression->height : 0; }
 
 int height_of(const Arguments& arguments) {
-  int height = 0;
+  int height = std::max(height_of(arguments.unpacked_list), height_of(arguments.unpacked_dict));
   for (const ExpressionPtr& argument : arguments.positional) height = std::max(height, height_of(argument));
   for (const auto& [name, argument] : arguments.named) height = std::max(height, height_of(argument));
   return height;
@@ -111,9 +111,9 @@ ExpressionPtr ExpressionParser::not_expression() {
 
 bool ExpressionParser::comparison_operator(ComparisonOperator& op) {
   if (stream_.at(TokenType::symbol)) {
-    for (auto candidate : {ComparisonOperator::equal, ComparisonOperator::not_equal, ComparisonOperator::less,
-                           ComparisonOperator::less_equal, ComparisonOperator::greater,
-                           ComparisonOperator::greater_equal}) {
+    for (auto candidate :
+         {ComparisonOperator::equal, ComparisonOperator::not_equal, ComparisonOperator::less,
+          ComparisonOperator::less_equal, ComparisonOperator::greater, ComparisonOperator::greater_equal}) {
       op = candidate;
       if (stream_.skip_symbol(spelling(candidate))) return true;
     }
@@ -326,18 +326,20 @@ Arguments ExpressionParser::arguments() {
   stream_.expect_symbol("(");
   Arguments result;
   while (!stream_.at_symbol(")")) {
-    if (stream_.at_symbol("*") || stream_.at_symbol("**")) {
-      fail(ErrorKind::unsupported, "chat template line {}: '{}' arguments are unsupported", stream_.line(),
-           stream_.current().text);
-    }
     const Token& second = stream_.look_ahead();
     bool named = stream_.at(TokenType::name) && second.type == TokenType::symbol && second.text == "=";
-    if (named) {
+    if (result.unpacked_dict) stream_.unexpected("')' after '**' arguments");
+    if (stream_.at_symbol("*") && !result.unpacked_list) {
+      stream_.next();
+      result.unpacked_list = expression();
+    } else if (stream_.skip_symbol("**")) {
+      result.unpacked_dict = expression();
+    } else if (named) {
       std::string_view name = stream_.next().text;
       stream_.next();
       result.named.emplace_back(name, expression());
     } else {
-      if (!result.named.empty()) stream_.unexpected("a keyword argument");
+      if (!result.named.empty() || result.unpacked_list) stream_.unexpected("a keyword argument");
       result.positional.push_back(expression());
     }
     if (!stream_.skip_symbol(",")) break;

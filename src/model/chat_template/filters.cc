@@ -16,9 +16,9 @@ const Filter* find_filter(std::string_view name) {
 }
 
 bool is_unsupported_filter(std::string_view name) {
-  constexpr std::array<std::string_view, 11> kNames = {"filesizeformat", "groupby",  "pprint", "random",
+  constexpr std::array<std::string_view, 11> kNames = {"filesizeformat", "groupby",   "pprint",   "random",
                                                        "slice",          "striptags", "truncate", "urlencode",
-                                                       "urlize",         "wordwrap", "xmlattr"};
+                                                       "urlize",         "wordwrap",  "xmlattr"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

@@ -54,8 +54,7 @@ std::vector<Keyed> with_keys(RenderContext& context, std::span<const Value> item
 
 Value sort(RenderContext& context, const Value& input, const CallArguments& arguments) {
   BoundArguments bound(context, "sort", arguments, {"reverse", "case_sensitive", "attribute"});
-  std::vector<Keyed> keyed =
-      with_keys(context, iterate(context, input), bound.find_set(2), bound.flag(1, false));
+  std::vector<Keyed> keyed = with_keys(context, iterate(context, input), bound.find_set(2), bound.flag(1, false));
   sort_by_keys(context, keyed, bound.flag(0, false));
   std::vector<Value> sorted;
   for (const Keyed& entry : keyed) sorted.push_back(entry.item);
@@ -81,13 +80,13 @@ Value dictsort(RenderContext& context, const Value& input, const CallArguments& 
 
 Value unique(RenderContext& context, const Value& input, const CallArguments& arguments) {
   BoundArguments bound(context, "unique", arguments, {"case_sensitive", "attribute"});
-  std::vector<Keyed> keyed =
-      with_keys(context, iterate(context, input), bound.find_set(1), bound.flag(0, false));
+  std::vector<Keyed> keyed = with_keys(context, iterate(context, input), bound.find_set(1), bound.flag(0, false));
   std::vector<Value> kept;
   std::vector<Value> seen;
   for (const Keyed& entry : keyed) {
     const Value& key = entry.keys[0];
-    bool repeated = std::any_of(seen.begin(), seen.end(), [&](const Value& other) { return equals(context, key, other); });
+    bool repeated =
+        std::any_of(seen.begin(), seen.end(), [&](const Value& other) { return equals(context, key, other); });
     if (repeated) continue;
     seen.push_back(key);
     kept.push_back(entry.item);
@@ -98,8 +97,7 @@ Value unique(RenderContext& context, const Value& input, const CallArguments& ar
 template <bool largest>
 Value extreme(RenderContext& context, const Value& input, const CallArguments& arguments) {
   BoundArguments bound(context, largest ? "max" : "min", arguments, {"case_sensitive", "attribute"});
-  std::vector<Keyed> keyed =
-      with_keys(context, iterate(context, input), bound.find_set(1), bound.flag(0, false));
+  std::vector<Keyed> keyed = with_keys(context, iterate(context, input), bound.find_set(1), bound.flag(0, false));
   if (keyed.empty()) return context.undefined("No aggregated item, sequence was empty.");
   const Keyed* best = &keyed[0];
   for (const Keyed& entry : keyed) {

@@ -9,6 +9,11 @@ namespace cairn::jinja {
 
 namespace {
 
+// The items of `input`. A false value of any type has none, even one that cannot be iterated, such as none.
+std::span<const Value> items_of(RenderContext& context, const Value& input) {
+  return is_true(input) ? iterate(context, input) : std::span<const Value>();
+}
+
 // Arguments after the first `skip`, with their names.
 CallArguments rest_of(const CallArguments& arguments, std::size_t skip) {
   CallArguments rest;
@@ -38,16 +43,14 @@ Value map_attribute(RenderContext& context, std::span<const Value> items, const 
     }
   }
   if (!path) context.fail("map requires a filter argument");
+  if (fallback && is_none(*fallback)) fallback = nullptr;
   std::vector<Value> mapped;
-  for (const Value& item : items) {
-    Value value = follow_path(context, item, *path);
-    mapped.push_back(is_undefined(value) && fallback && !is_none(*fallback) ? *fallback : value);
-  }
+  for (const Value& item : items) mapped.push_back(follow_path(context, item, *path, fallback));
   return context.generator(std::move(mapped));
 }
 
 Value map(RenderContext& context, const Value& input, const CallArguments& arguments) {
-  std::span<const Value> items = iterate(context, input);
+  std::span<const Value> items = items_of(context, input);
   if (arguments.positional.empty()) return map_attribute(context, items, arguments);
   std::string_view name = name_argument(context, "map", arguments, 0);
   const Filter* filter = find_filter(name);
@@ -71,7 +74,7 @@ Value filter_items(RenderContext& context, std::string_view filter, const Value&
   }
   CallArguments rest = rest_of(arguments, test_index + 1);
   std::vector<Value> kept;
-  for (const Value& item : iterate(context, input)) {
+  for (const Value& item : items_of(context, input)) {
     Value subject = path ? follow_path(context, item, *path) : item;
     bool holds = predicate ? predicate->holds(context, subject, rest) : is_true(subject);
     if (holds == wanted) kept.push_back(item);

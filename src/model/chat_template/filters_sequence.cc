@@ -73,7 +73,8 @@ Value batch(RenderContext& context, const Value& input, const CallArguments& arg
     line.push_back(item);
   }
   if (const Value* fill = line.empty() ? nullptr : bound.find_set(1)) {
-    context.require_memory((size - static_cast<std::int64_t>(line.size())) * static_cast<std::int64_t>(sizeof(Value)));
+    context.require_memory(size);  // before the product, which could overflow
+    context.require_memory(size * static_cast<std::int64_t>(sizeof(Value)));
     line.resize(static_cast<std::size_t>(size), *fill);
   }
   if (!line.empty()) lines.push_back(context.list(std::move(line)));
@@ -96,9 +97,12 @@ Value attribute(RenderContext& context, const Value& input, const CallArguments&
 }
 
 constexpr Filter kFilters[] = {
-    {"length", length_filter}, {"count", length_filter}, {"first", first},     {"last", last},
-    {"list", to_list},         {"join", join},           {"items", items_of},  {"reverse", reverse},
-    {"batch", batch},          {"default", default_filter}, {"d", default_filter}, {"attr", attribute},
+    {"length", length_filter}, {"count", length_filter},
+    {"first", first},          {"last", last},
+    {"list", to_list},         {"join", join},
+    {"items", items_of},       {"reverse", reverse},
+    {"batch", batch},          {"default", default_filter},
+    {"d", default_filter},     {"attr", attribute},
 };
 
 }  // namespace

@@ -33,7 +33,8 @@ Value title(RenderContext& context, const Value& input, const CallArguments& arg
   BoundArguments bound(context, "title", arguments, {});
   std::string text = to_str(context, input);
   auto begins_word = [](char32_t code) {
-    return is_space(code) || (code < 0x80 && std::string_view("-({[<").find(static_cast<char>(code)) != std::string::npos);
+    return is_space(code) ||
+           (code < 0x80 && std::string_view("-({[<").find(static_cast<char>(code)) != std::string::npos);
   };
   std::string out;
   std::size_t start = 0;
@@ -119,7 +120,8 @@ Value tojson(RenderContext& context, const Value& input, const CallArguments& ar
   }
   if (const Value* separators = bound.find_set(2)) {
     std::span<const Value> pair = iterate(context, *separators);
-    if (pair.size() != 2 || !as_text(pair[0]) || !as_text(pair[1])) context.fail("tojson: separators must be two texts");
+    if (pair.size() != 2 || !as_text(pair[0]) || !as_text(pair[1]))
+      context.fail("tojson: separators must be two texts");
     style.item_separator = as_text(pair[0])->text;
     style.key_separator = as_text(pair[1])->text;
   }
@@ -171,10 +173,12 @@ Value word_count(RenderContext& context, const Value& input, const CallArguments
 }
 
 constexpr Filter kFilters[] = {
-    {"upper", upper},     {"lower", lower},     {"capitalize", capitalize}, {"title", title},
-    {"trim", trim},       {"replace", replace}, {"format", format},         {"string", string},
-    {"safe", safe},       {"escape", escape},   {"e", escape},              {"forceescape", force_escape},
-    {"tojson", tojson},   {"indent", indent},   {"center", center},         {"wordcount", word_count},
+    {"upper", upper},          {"lower", lower},   {"capitalize", capitalize},
+    {"title", title},          {"trim", trim},     {"replace", replace},
+    {"format", format},        {"string", string}, {"safe", safe},
+    {"escape", escape},        {"e", escape},      {"forceescape", force_escape},
+    {"tojson", tojson},        {"indent", indent}, {"center", center},
+    {"wordcount", word_count},
 };
 
 }  // namespace

@@ -65,7 +65,6 @@ Value name_space(RenderContext& context, const CallArguments& arguments) {
   for (const auto& [key, value] : dict_entries(context, "namespace", arguments)) {
     const Text* name = as_text(key);
     if (!name) context.fail("namespace(): attribute names are texts");
-    if (name->text.starts_with('_')) context.fail("a namespace cannot store '{}': underscore-prefixed", name->text);
     attributes.emplace_back(name->text, value);
   }
   return context.name_space(std::move(attributes));

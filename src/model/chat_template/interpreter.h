@@ -82,7 +82,6 @@ class Interpreter {
   RenderContext context_;
   Scope* scope_;
   std::string output_;
-  int loop_depth_ = 0;
 };
 
 }  // namespace cairn::jinja

@@ -17,7 +17,7 @@ class JsonWriter {
   JsonWriter(RenderContext& context, const JsonStyle& style) : context_(context), style_(style) {}
 
   void write(const Value& value) {
-    context_.charge(1);
+    context_.charge(RenderContext::kStep);
     context_.require_memory(static_cast<std::int64_t>(out_.size()));
     if (const Text* text = as_text(value)) return quoted(text->text);
     if (is_none(value)) return append("null");

@@ -27,10 +27,10 @@ enum class TokenType {
 struct Token {
   TokenType type = TokenType::end;
   int line = 1;
-  std::string_view text;      // of data, names and symbols; views the source
-  std::string string;         // of string literals, escapes resolved
-  std::int64_t integer = 0;   // of integer literals
-  double real = 0;            // of float literals
+  std::string_view text;     // of data, names and symbols; views the source
+  std::string string;        // of string literals, escapes resolved
+  std::int64_t integer = 0;  // of integer literals
+  double real = 0;           // of float literals
 };
 
 /// Throws invalid_argument "chat template line N: …". `source` must outlive the tokens; its newlines are '\n'.

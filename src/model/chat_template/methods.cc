@@ -15,7 +15,7 @@ std::span<const Method> methods_of(const Value& value) {
 }
 
 bool is_mutating_method(const Value& value, std::string_view name) {
-  constexpr std::array<std::string_view, 8> kOfLists = {"append", "clear",   "extend", "insert",
+  constexpr std::array<std::string_view, 8> kOfLists = {"append", "clear",  "extend",  "insert",
                                                         "pop",    "remove", "reverse", "sort"};
   constexpr std::array<std::string_view, 5> kOfDicts = {"clear", "pop", "popitem", "setdefault", "update"};
   auto holds = [name](auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };

@@ -99,8 +99,8 @@ Value partition(RenderContext& context, const Value& self, const CallArguments& 
     return from_left ? context.tuple({text_value(text), empty, empty})
                      : context.tuple({empty, empty, text_value(text)});
   }
-  return context.tuple({text_value(text.substr(0, at)), text_value(separator),
-                        text_value(text.substr(at + separator.size()))});
+  return context.tuple(
+      {text_value(text.substr(0, at)), text_value(separator), text_value(text.substr(at + separator.size()))});
 }
 
 Value replace(RenderContext& context, const Value& self, const CallArguments& arguments) {

@@ -13,8 +13,8 @@ namespace cairn::jinja {
 /// What stands between "%" and the type, or after ":" in a replacement field.
 struct FormatSpec {
   std::string fill = " ";
-  char align = 0;  // '<', '>', '^', '=' or 0 for the type's own
-  char sign = '-'; // '-', '+' or ' '
+  char align = 0;   // '<', '>', '^', '=' or 0 for the type's own
+  char sign = '-';  // '-', '+' or ' '
   bool alternate = false;
   bool comma = false;
   std::int64_t width = 0;

@@ -114,8 +114,8 @@ class Parser {
     if (std::find(kUnsupported.begin(), kUnsupported.end(), tag) != kUnsupported.end()) {
       fail(ErrorKind::unsupported, "chat template line {}: the tag '{}' is unsupported", line, tag);
     }
-    std::string expected = end_tags.size() > 0 ? fmt::format(", expected {}", fmt::join(end_tags, " or ")) : "";
-    fail_invalid("chat template line {}: unknown tag '{}'{}", line, tag, expected);
+    if (end_tags.size() == 0) fail_invalid("chat template line {}: unknown tag '{}'", line, tag);
+    fail_invalid("chat template line {}: unknown tag '{}', expected {}", line, tag, fmt::join(end_tags, " or "));
   }
 
   template <typename Node>

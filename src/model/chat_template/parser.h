@@ -9,9 +9,9 @@
 
 namespace cairn::jinja {
 
-/// Throws invalid_argument, or resource_exhausted for deeper nesting than `limits` allow, with "chat template line N: …".
-/// Tags that Hugging Face's environment knows and Cairn does not (include, import, extends, block, autoescape, recursive
-/// loops) throw unsupported.
+/// Throws invalid_argument, or resource_exhausted for deeper nesting than `limits` allow, with "chat template line N:
+/// …". Tags that Hugging Face's environment knows and Cairn does not (include, import, extends, block, autoescape,
+/// recursive loops) throw unsupported.
 std::unique_ptr<const Program> parse(std::string_view source, const TemplateLimits& limits);
 
 }  // namespace cairn::jinja

@@ -148,7 +148,7 @@ std::string float_repr(double value) {
 }
 
 void append_repr(RenderContext& context, std::string& out, const Value& value) {
-  context.charge(1);
+  context.charge(RenderContext::kStep);
   std::visit(Repr{context, out}, value);
   // Shared containers can print exponentially larger than they are.
   context.require_memory(static_cast<std::int64_t>(out.size()));

@@ -4,7 +4,8 @@ namespace cairn::jinja {
 
 namespace {
 
-// Evaluation recurses several levels for one level of nesting that a person sees (a block, a parenthesis, a macro call).
+// Evaluation recurses several levels for one level of nesting that a person sees (a block, a parenthesis, a macro
+// call).
 constexpr int kLevelsPerDepth = 16;
 // Memory that values of a rendering may take, and bytes it may look at, as multiples of the output that it may produce.
 constexpr std::int64_t kMemoryPerOutputByte = 16;
@@ -32,8 +33,8 @@ void RenderContext::count_iteration() {
 
 void RenderContext::require_memory(std::int64_t bytes) const {
   if (bytes > memory_left_) {
-    fail_with(ErrorKind::resource_exhausted, fmt::format("values of over {} bytes in all",
-                                                         limits_.max_output_bytes * kMemoryPerOutputByte));
+    fail_with(ErrorKind::resource_exhausted,
+              fmt::format("values of over {} bytes in all", limits_.max_output_bytes * kMemoryPerOutputByte));
   }
 }
 

@@ -53,7 +53,10 @@ class RenderContext {
   }
   [[noreturn]] void fail_with(ErrorKind kind, const std::string& message) const;
 
-  /// Charges `units` of work (bytes or items looked at).
+  /// What evaluating a node or comparing two values costs beside looking at a byte.
+  static constexpr std::int64_t kStep = 16;
+
+  /// Charges `units` of work: bytes looked at, and kStep for larger steps.
   void charge(std::int64_t units) {
     work_left_ -= units;
     if (work_left_ < 0) fail_with(ErrorKind::resource_exhausted, "the template does too much work");

@@ -28,9 +28,6 @@ void Interpreter::assign_attribute(const Target& target, const Value& value) {
   Value object = look_up(target.name);
   Namespace* const* space = std::get_if<Namespace*>(&object);
   if (!space) context_.fail("cannot assign attribute '{}': '{}' is not a namespace", target.attribute, target.name);
-  if (target.attribute.starts_with('_')) {
-    context_.fail("a namespace cannot store '{}': underscore-prefixed", target.attribute);
-  }
   for (auto& [key, old] : (*space)->attributes) {
     if (key != target.attribute) continue;
     old = value;

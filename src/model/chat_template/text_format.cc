@@ -167,9 +167,12 @@ FormatSpec parse_spec(RenderContext& context, std::string_view text) {
     position = 1;
   }
   auto accept = [&](char c) { return position < text.size() && text[position] == c ? ++position > 0 : false; };
-  if (accept('+')) spec.sign = '+';
-  else if (accept(' ')) spec.sign = ' ';
-  else accept('-');
+  if (accept('+'))
+    spec.sign = '+';
+  else if (accept(' '))
+    spec.sign = ' ';
+  else
+    accept('-');
   spec.alternate = accept('#');
   if (accept('0') && !spec.align) {
     spec.align = '=';

@@ -36,21 +36,21 @@ struct Text {
   bool safe = false;
 };
 
-/// Integers are 64-bit with checked arithmetic. The uint64_t alternative holds only values above INT64_MAX, which occur as
-/// bounds in tool schemas: they print and compare, but take no part in arithmetic.
+/// Integers are 64-bit with checked arithmetic. The uint64_t alternative holds only values above INT64_MAX, which occur
+/// as bounds in tool schemas: they print and compare, but take no part in arithmetic.
 using Value = std::variant<Undefined, None, bool, std::int64_t, std::uint64_t, double, Text, Sequence*, Dict*,
                            Namespace*, Loop*, const Macro*, const BoundMethod*, const Function*>;
 
 enum class SequenceKind { list, tuple, range, view, generator };
 
-/// A list, a tuple, a range, a dict view (keys, values, items) or the result of a lazy filter. A generator is always true,
-/// has no length and yields its items once.
+/// A list, a tuple, a range, a dict view (keys, values, items) or the result of a lazy filter. A generator is always
+/// true, has no length and yields its items once.
 struct Sequence {
   SequenceKind kind = SequenceKind::list;
   std::vector<Value> items;
-  std::string_view view_name;              // of a view: "dict_items"
-  std::array<std::int64_t, 3> bounds = {}; // of a range: start, stop, step
-  bool consumed = false;                   // of a generator
+  std::string_view view_name;               // of a view: "dict_items"
+  std::array<std::int64_t, 3> bounds = {};  // of a range: start, stop, step
+  bool consumed = false;                    // of a generator
 };
 
 /// Insertion-ordered, as Python's.
@@ -65,9 +65,8 @@ struct Namespace {
 /// The `loop` variable of a running for statement.
 struct Loop {
   const std::vector<Value>* items = nullptr;
-  std::int64_t index = 0;             // from 0
-  int depth = 0;                      // loops around this one
-  std::vector<Value> last_changed;    // arguments of the last loop.changed()
+  std::int64_t index = 0;           // from 0
+  std::vector<Value> last_changed;  // arguments of the last loop.changed()
   bool changed_called = false;
 };
 
