@@ -1,0 +1,117 @@
+// Whole models against torch: small seeded random models that transformers saved (tests/reference/make_tiny_models.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/mapped_file.h"
+#include "engine/runner/graph_runner.h"
+#include "numerics/whole_prompt.h"
+
+namespace cairn {
+namespace {
+
+std::string folder(const std::string& name) { return std::string(CAIRN_SOURCE_DIR) + "/tests/reference/data/models/" + name; }
+
+std::vector<float> read_floats(const std::string& path) {
+  MappedFile file(path);
+  std::vector<float> values(file.bytes().size() / sizeof(float));
+  std::memcpy(values.data(), file.bytes().data(), values.size() * sizeof(float));
+  return values;
+}
+
+std::unique_ptr<GraphRunner> runner_for(const std::string& name, Isa isa, int threads) {
+  RunnerConfig config;
+  config.threads = threads;
+  config.max_num_seqs = 4;
+  config.max_num_batched_tokens = 64;
+  config.kv_cache_bytes = 8 << 20;
+  return std::make_unique<GraphRunner>(Checkpoint::open(folder(name)), config, isa, null_log());
+}
+
+// All prompts of reference.json, one after the other.
+std::vector<float> run_prompts(const std::string& name, Isa isa, int threads, std::int64_t chunk) {
+  auto reference = nlohmann::json::parse(read_text_file(folder(name) + "/reference.json"));
+  auto runner = runner_for(name, isa, threads);
+  std::vector<float> all;
+  for (const auto& prompt : reference["prompts"]) {
+    std::vector<float> logits = logits_at_every_position(*runner, prompt.get<std::vector<int>>(), chunk);
+    all.insert(all.end(), logits.begin(), logits.end());
+  }
+  return all;
+}
+
+struct Case {
+  std::string model;
+  Isa isa;
+};
+std::vector<Case> cases(std::initializer_list<const char*> models) {
+  std::vector<Case> list;
+  for (const char* model : models)
+    for (Isa isa : supported_isas()) list.push_back({model, isa});
+  return list;
+}
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+  std::string text = info.param.model + "_" + std::string(to_string(info.param.isa));
+  for (char& c : text)
+    if (c == '-') c = '_';
+  return text;
+}
+
+class F32Model : public ::testing::TestWithParam<Case> {};
+
+TEST_P(F32Model, LogitsAgreeWithTorchAtEveryPosition) {
+  const std::vector<float> expected = read_floats(folder(GetParam().model) + "/logits.bin");
+  const std::vector<float> actual = run_prompts(GetParam().model, GetParam().isa, 2, 64);
+  ASSERT_EQ(actual.size(), expected.size());
+  constexpr std::size_t kVocab = 256;
+  double worst = 0;
+  for (std::size_t row = 0; row < expected.size(); row += kVocab) {
+    float largest = 0;
+    for (std::size_t i = row; i < row + kVocab; ++i) largest = std::max(largest, std::abs(expected[i]));
+    for (std::size_t i = row; i < row + kVocab; ++i) worst = std::max(worst, std::abs(static_cast<double>(actual[i]) - expected[i]) / largest);
+  }
+  RecordProperty("max_relative_error", std::to_string(worst));
+  EXPECT_LT(worst, 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, F32Model,
+                         ::testing::ValuesIn(cases({"tiny-llama-f32", "tiny-llama-bias-f32", "tiny-llama3-rope-f32", "tiny-qwen3-f32"})), case_name);
+
+class Bf16Model : public ::testing::TestWithParam<Case> {};
+
+double rms_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+  return std::sqrt(sum / static_cast<double>(a.size()));
+}
+
+// Torch's bf16 run rounds every activation; ours keeps the residual in f32, so it must be no farther from the exact run
+// than torch's is, and no farther from torch's than the two roundings together allow.
+TEST_P(Bf16Model, LogitsStayWithinTorchsOwnRounding) {
+  const std::vector<float> exact = read_floats(folder(GetParam().model) + "/logits.bin");
+  const std::vector<float> torch_bf16 = read_floats(folder(GetParam().model) + "/logits_bf16.bin");
+  const std::vector<float> actual = run_prompts(GetParam().model, GetParam().isa, 2, 64);
+  ASSERT_EQ(actual.size(), exact.size());
+  const double rounding = rms_difference(torch_bf16, exact);
+  EXPECT_LE(rms_difference(actual, exact), rounding);
+  EXPECT_LE(rms_difference(actual, torch_bf16), 1.5 * rounding);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, Bf16Model, ::testing::ValuesIn(cases({"tiny-llama-bf16", "tiny-qwen3-bf16"})), case_name);
+
+TEST(BatchInvariance, ChunksAndThreadsDoNotChangeABit) {
+  for (const char* model : {"tiny-llama-bf16", "tiny-qwen3-f32"}) {
+    for (Isa isa : supported_isas()) {
+      const std::vector<float> whole = run_prompts(model, isa, 1, 64);
+      for (std::int64_t chunk : {1, 3, 16, 17}) {
+        const std::vector<float> cut = run_prompts(model, isa, static_cast<int>(1 + chunk % 3), chunk);
+        ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0) << model << " " << to_string(isa) << " " << chunk;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cairn
