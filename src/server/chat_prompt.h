@@ -5,7 +5,7 @@
 #include <string>
 
 #include "model/chat_template/chat_template.h"
-#include "server/fields.h"
+#include "server/body_fields.h"
 #include "server/server.h"
 
 namespace cairn {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "server/answer.h"
-#include "server/completion_request.h"
+#include "server/text_completion_request.h"
 
 namespace cairn {
 

@@ -5,7 +5,7 @@
 
 #include "engine/sampling_params.h"
 #include "model/checkpoint/checkpoint.h"
-#include "server/fields.h"
+#include "server/body_fields.h"
 
 namespace cairn {
 
