@@ -1,6 +1,7 @@
 #include "machine_limits.h"
 
 #include <atomic>
+#include <cstring>
 
 #include "limits_kernels.h"
 
@@ -46,16 +47,19 @@ double measure_fma_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, t
 double measure_i8_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, table(isa).dot_i8); }
 double measure_bf16_peak(ThreadTeam& team, Isa isa) { return measure_peak(team, table(isa).dot_bf16); }
 
-ReadBandwidth::ReadBandwidth(std::int64_t bytes) : data_(static_cast<std::size_t>(bytes) / sizeof(float), 1.0f) {}
+ReadBandwidth::ReadBandwidth(std::int64_t bytes) : arena_("bandwidth probe", static_cast<std::size_t>(bytes)) {
+  std::memset(arena_.allocate(static_cast<std::size_t>(bytes)), 1, static_cast<std::size_t>(bytes));
+}
 
 double ReadBandwidth::measure(ThreadTeam& team, Isa isa) const {
+  const auto* data = reinterpret_cast<const float*>(arena_.data());
   std::atomic<float> total{0};
   const std::int64_t piece = (32 << 20) / static_cast<std::int64_t>(sizeof(float)), share = piece / team.size();
   double best = 1e30;
-  for (std::int64_t from = 0; from + piece <= static_cast<std::int64_t>(data_.size()); from += piece)
+  for (std::int64_t from = 0; from + piece <= static_cast<std::int64_t>(arena_.used() / sizeof(float)); from += piece)
     best = std::min(
         best, seconds_of([&] {
-          team.run([&](int member) { total = total + table(isa).read(data_.data() + from + member * share, share); });
+          team.run([&](int member) { total = total + table(isa).read(data + from + member * share, share); });
         }));
   return static_cast<double>(share * team.size()) * sizeof(float) / best;
 }

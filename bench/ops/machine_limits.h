@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/isa.h"
+#include "runtime/arena.h"
 #include "runtime/thread_team.h"
 
 namespace cairn::bench {
@@ -30,14 +31,14 @@ double measure_fma_peak(ThreadTeam& team, Isa isa);
 double measure_i8_peak(ThreadTeam& team, Isa isa);
 double measure_bf16_peak(ThreadTeam& team, Isa isa);
 
-/// Read bandwidth of the team over a buffer larger than the caches, bytes/s.
+/// Read bandwidth of the team over a buffer larger than the caches, on huge pages as weights and caches are, bytes/s.
 class ReadBandwidth {
  public:
   explicit ReadBandwidth(std::int64_t bytes = 512 << 20);
   double measure(ThreadTeam& team, Isa isa) const;
 
  private:
-  std::vector<float> data_;
+  Arena arena_;
 };
 
 }  // namespace cairn::bench

@@ -129,9 +129,8 @@ int main(int argc, char** argv) {
     if (!format.empty() && format != name(dtype)) continue;
     for (const WeightShape& shape : kShapes) {
       if (shape.k % info(dtype).block_elements != 0) continue;
-      for (std::int64_t tokens : {1, 16, 512})
-        if ((only == 0 || only == tokens) && tokens * shape.n < 20'000'000)
-          measure(dtype, shape, tokens, team, isa, probe);
+      for (std::int64_t tokens : only > 0 ? std::vector{only} : std::vector<std::int64_t>{1, 16, 512})
+        if (tokens * shape.n < 20'000'000) measure(dtype, shape, tokens, team, isa, probe);
     }
   }
 }
