@@ -1,4 +1,5 @@
-// A model on disk: named tensors, configuration, tokenizer and chat template data, from GGUF v3 or a Hugging Face folder.
+// A model on disk: named tensors, configuration, tokenizer and chat template data, from GGUF v3 or a Hugging Face
+// folder.
 #pragma once
 
 #include <functional>
@@ -28,8 +29,8 @@ struct RopeConfig {
   bool interleaved = false;
 };
 
-/// What an architecture needs to build its graph; named by Hugging Face's config keys. All sizes are checked on reading:
-/// positive, and within bounds that the tensors confirm.
+/// What an architecture needs to build its graph; named by Hugging Face's config keys. All sizes are checked on
+/// reading: positive, and within bounds that the tensors confirm.
 struct ModelConfig {
   std::string architecture;  // "llama", "qwen3"
   std::int64_t vocab_size = 0;
@@ -72,9 +73,9 @@ struct TokenizerData {
 };
 
 struct TensorEntry {
-  std::string name;  // Hugging Face's name, e.g. "model.layers.0.self_attn.q_proj.weight"; GGUF's are translated
+  std::string name;         // Hugging Face's name, e.g. "model.layers.0.self_attn.q_proj.weight"; GGUF's are translated
   std::string stored_name;  // as in the file
-  TensorView view;   // row-major; points into the mapping
+  TensorView view;          // row-major; points into the mapping: read-only, and in a safetensors file of any alignment
 };
 
 /// An open model. Owns the mappings that its tensors' views point into. Thread-safe to read.
@@ -99,11 +100,17 @@ class Checkpoint {
   virtual void drop(const TensorEntry& tensor) const = 0;
 
  protected:
+  /// Makes find() work; called once, when tensors_ is complete. Throws invalid_argument for a name that is there twice.
+  void index_tensors();
+
   std::string path_, format_;
   ModelConfig config_;
   GenerationConfig generation_;
   TokenizerData tokenizer_;
   std::vector<TensorEntry> tensors_;
+
+ private:
+  std::vector<std::uint32_t> by_name_;  // indices of tensors_ in the order of their names
 };
 
 }  // namespace cairn

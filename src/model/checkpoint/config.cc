@@ -1,112 +1,150 @@
 // config.json and generation_config.json, as transformers writes them.
-#include <array>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
+#include "model/checkpoint/architecture_traits.h"
+#include "model/checkpoint/config_fields.h"
 #include "model/checkpoint/readers.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::array<std::string_view, 2> kArchitectures = {"llama", "qwen3"};
+constexpr std::string_view kFile = "config.json";
 
-template <typename T>
-T field(const nlohmann::json& json, const char* key) {
-  auto found = json.find(key);
-  if (found == json.end() || found->is_null()) fail_invalid("config.json: key '{}' is missing", key);
-  try {
-    return found->get<T>();
-  } catch (const nlohmann::json::exception&) {
-    fail_invalid("config.json: key '{}' holds {}, of the wrong type", key, found->dump());
-  }
-}
-
-template <typename T>
-T field_or(const nlohmann::json& json, const char* key, T fallback) {
-  auto found = json.find(key);
-  return found == json.end() || found->is_null() ? fallback : field<T>(json, key);
-}
-
-RopeConfig parse_rope(const nlohmann::json& config) {
+RopeConfig parse_rope(const ConfigFields& config) {
   RopeConfig rope;
-  rope.theta = field_or<double>(config, "rope_theta", rope.theta);
+  rope.theta = config.real_if("rope_theta").value_or(rope.theta);
   // transformers 5 writes rope_parameters with the theta inside; older ones rope_scaling beside rope_theta.
-  const char* key = config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return rope;
-  if (!found->is_object()) fail_invalid("config.json: key '{}' holds {}, expected an object", key, found->dump());
-  const nlohmann::json& scaling = *found;
-  rope.theta = field_or<double>(scaling, "rope_theta", rope.theta);
-  rope.scaling = field_or<std::string>(scaling, "rope_type", field_or<std::string>(scaling, "type", "default"));
+  const nlohmann::json* object = config.find("rope_parameters");
+  if (!object) object = config.find("rope_scaling");
+  if (!object) return rope;
+  ConfigFields scaling(*object, "config.json: rope_parameters or rope_scaling");
+  for (const auto& [key, value] : object->items())
+    if (value.is_object())
+      fail(ErrorKind::unsupported, "config.json: rotary parameters of their own for '{}' layers", key);
+  rope.theta = scaling.real_if("rope_theta").value_or(rope.theta);
+  rope.scaling = scaling.text_if("rope_type").value_or(scaling.text_if("type").value_or("default"));
+  if (scaling.real_if("partial_rotary_factor").value_or(1.0) != 1.0)
+    fail(ErrorKind::unsupported, "config.json: a rotary embedding of part of each head (partial_rotary_factor)");
   if (rope.scaling == "default") return rope;
   if (rope.scaling != "linear" && rope.scaling != "llama3")
-    fail(ErrorKind::unsupported, "config.json: rope scaling '{}' is not supported; default, linear and llama3 are", rope.scaling);
-  rope.factor = field<double>(scaling, "factor");
+    fail(ErrorKind::unsupported, "config.json: rope scaling '{}' is not supported; default, linear and llama3 are",
+         rope.scaling);
+  rope.factor = scaling.real("factor");
   if (rope.scaling == "llama3") {
-    rope.low_freq_factor = field<double>(scaling, "low_freq_factor");
-    rope.high_freq_factor = field<double>(scaling, "high_freq_factor");
-    rope.original_max_position_embeddings = field<std::int64_t>(scaling, "original_max_position_embeddings");
+    rope.low_freq_factor = scaling.real("low_freq_factor");
+    rope.high_freq_factor = scaling.real("high_freq_factor");
+    rope.original_max_position_embeddings = scaling.integer("original_max_position_embeddings");
   }
-  if (!(rope.factor >= 1 && rope.factor < 1e6)) fail_invalid("config.json: rope scaling factor {} is out of range", rope.factor);
   return rope;
 }
 
+void refuse_what_changes_the_computation(const ConfigFields& config) {
+  if (config.has("quantization_config"))
+    fail(
+        ErrorKind::unsupported,
+        "config.json: quantization_config: quantized checkpoints are not supported; use GGUF or the unquantized model");
+  if (config.boolean_or("use_sliding_window", false))
+    fail(ErrorKind::unsupported, "config.json: use_sliding_window is not supported");
+  if (const nlohmann::json* types = config.find("layer_types"))
+    for (const auto& type : *types)
+      if (type != "full_attention")
+        fail(ErrorKind::unsupported, "config.json: layer_types: {} is not supported; full_attention is", type.dump());
+  if (auto activation = config.text_if("hidden_act").value_or("silu"); activation != "silu")
+    fail(ErrorKind::unsupported, "config.json: hidden_act '{}' is not supported; silu is", activation);
+  if (config.real_if("partial_rotary_factor").value_or(1.0) != 1.0)
+    fail(ErrorKind::unsupported, "config.json: a rotary embedding of part of each head (partial_rotary_factor)");
+}
+
+// The fields of generation_config.json, or of what stands in for it.
+class GenerationFields {
+ public:
+  GenerationFields(const nlohmann::json& json, std::string_view file) : fields_(json, file), file_(file) {}
+
+  // Old configurations write -1 for a token that there is not.
+  std::optional<int> token(const char* key) const {
+    auto id = fields_.integer_if(key);
+    return id && *id != -1 ? std::optional(checked(*id, key)) : std::nullopt;
+  }
+
+  std::vector<int> tokens(const char* key) const {
+    const nlohmann::json* found = fields_.find(key);
+    if (!found || !found->is_array()) {
+      auto id = token(key);
+      return id ? std::vector<int>{*id} : std::vector<int>{};
+    }
+    std::vector<int> ids;
+    for (const auto& id : *found) {
+      if (!id.is_number_integer()) fail_invalid("{}: key '{}' holds {}, not a token id", file_, key, id.dump());
+      ids.push_back(checked(id.get<std::int64_t>(), key));
+    }
+    return ids;
+  }
+
+  // A sampling default within [low, high]; the limits are those of the API's parameter of that name.
+  std::optional<double> within(const char* key, double low, double high) const {
+    auto value = fields_.real_if(key);
+    if (value && !(*value >= low && *value <= high))
+      fail_invalid("{}: key '{}' holds {}; between {} and {} is expected", file_, key, *value, low, high);
+    return value;
+  }
+
+  std::optional<int> top_k() const {
+    auto value = fields_.integer_if("top_k");
+    if (value && (*value < -1 || *value > std::numeric_limits<int>::max()))
+      fail_invalid("{}: key 'top_k' holds {}; 0 or -1 (off) or a count is expected", file_, *value);
+    return value ? std::optional(static_cast<int>(*value)) : std::nullopt;
+  }
+
+ private:
+  int checked(std::int64_t id, const char* key) const {
+    if (id < 0 || id > std::numeric_limits<int>::max())
+      fail_invalid("{}: key '{}' holds {}, not a token id", file_, key, id);
+    return static_cast<int>(id);
+  }
+
+  ConfigFields fields_;
+  std::string_view file_;
+};
+
 }  // namespace
 
-ModelConfig parse_config(const nlohmann::json& config) {
-  if (!config.is_object()) fail_invalid("config.json is not a JSON object");
+ModelConfig parse_config(const nlohmann::json& json) {
+  ConfigFields config(json, kFile);
   ModelConfig result;
-  result.architecture = field<std::string>(config, "model_type");
-  std::string known;
-  bool supported = false;
-  for (std::string_view name : kArchitectures) {
-    supported = supported || name == result.architecture;
-    known += (known.empty() ? "" : ", ") + std::string(name);
-  }
-  if (!supported) fail(ErrorKind::unsupported, "config.json: model_type '{}' is not supported; known: {}", result.architecture, known);
-  if (config.contains("quantization_config") && !config["quantization_config"].is_null())
-    fail(ErrorKind::unsupported, "config.json: quantized checkpoints (quantization_config) are not supported; use GGUF or the unquantized model");
-  if (field_or<bool>(config, "use_sliding_window", false)) fail(ErrorKind::unsupported, "config.json: use_sliding_window is not supported");
-  auto activation = field_or<std::string>(config, "hidden_act", "silu");
-  if (activation != "silu") fail(ErrorKind::unsupported, "config.json: hidden_act '{}' is not supported; silu is", activation);
-  result.vocab_size = field<std::int64_t>(config, "vocab_size");
-  result.hidden_size = field<std::int64_t>(config, "hidden_size");
-  result.intermediate_size = field<std::int64_t>(config, "intermediate_size");
-  result.num_hidden_layers = field<std::int64_t>(config, "num_hidden_layers");
-  result.num_attention_heads = field<std::int64_t>(config, "num_attention_heads");
-  result.num_key_value_heads = field_or<std::int64_t>(config, "num_key_value_heads", result.num_attention_heads);
+  result.architecture = config.text("model_type");
+  const ArchitectureTraits& traits = architecture_traits(result.architecture);
+  refuse_what_changes_the_computation(config);
+  result.vocab_size = config.integer("vocab_size");
+  result.hidden_size = config.integer("hidden_size");
+  result.intermediate_size = config.integer("intermediate_size");
+  result.num_hidden_layers = config.integer("num_hidden_layers");
+  result.num_attention_heads = config.integer("num_attention_heads");
+  result.num_key_value_heads = config.integer_if("num_key_value_heads").value_or(result.num_attention_heads);
   std::int64_t even = result.num_attention_heads > 0 ? result.hidden_size / result.num_attention_heads : 0;
-  result.head_dim = field_or<std::int64_t>(config, "head_dim", result.architecture == "qwen3" ? 128 : even);
-  result.max_position_embeddings = field<std::int64_t>(config, "max_position_embeddings");
-  result.rms_norm_eps = field_or<double>(config, "rms_norm_eps", 1e-6);
+  result.head_dim =
+      config.integer_if("head_dim").value_or(traits.default_head_dim > 0 ? traits.default_head_dim : even);
+  result.max_position_embeddings = config.integer("max_position_embeddings");
+  result.rms_norm_eps = config.real_if("rms_norm_eps").value_or(1e-6);
   result.rope = parse_rope(config);
-  result.tie_word_embeddings = field_or<bool>(config, "tie_word_embeddings", false);
-  result.attention_bias = field_or<bool>(config, "attention_bias", false);
-  result.mlp_bias = field_or<bool>(config, "mlp_bias", false);
+  result.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
+  result.attention_bias = config.boolean_or("attention_bias", false);
+  result.mlp_bias = traits.mlp_bias && config.boolean_or("mlp_bias", false);
   return result;
 }
 
-GenerationConfig parse_generation_config(const nlohmann::json& generation) {
+GenerationConfig parse_generation_config(const nlohmann::json& json, std::string_view file) {
+  GenerationFields fields(json, file);
   GenerationConfig result;
-  if (!generation.is_object()) return result;
-  auto eos = generation.find("eos_token_id");
-  if (eos != generation.end() && eos->is_number_integer()) result.eos_token_ids.push_back(field<int>(generation, "eos_token_id"));
-  else if (eos != generation.end() && eos->is_array()) result.eos_token_ids = field<std::vector<int>>(generation, "eos_token_id");
-  auto optional_int = [&](const char* key) {
-    auto found = generation.find(key);
-    return found != generation.end() && found->is_number_integer() ? std::optional(field<int>(generation, key)) : std::nullopt;
-  };
-  auto optional_real = [&](const char* key) {
-    auto found = generation.find(key);
-    return found != generation.end() && found->is_number() ? std::optional(field<double>(generation, key)) : std::nullopt;
-  };
-  result.bos_token_id = optional_int("bos_token_id");
-  result.pad_token_id = optional_int("pad_token_id");
-  result.temperature = optional_real("temperature");
-  result.top_p = optional_real("top_p");
-  result.min_p = optional_real("min_p");
-  result.top_k = optional_int("top_k");
-  result.repetition_penalty = optional_real("repetition_penalty");
+  result.eos_token_ids = fields.tokens("eos_token_id");
+  result.bos_token_id = fields.token("bos_token_id");
+  result.pad_token_id = fields.token("pad_token_id");
+  result.temperature = fields.within("temperature", 0, 2);
+  result.top_p = fields.within("top_p", 1e-9, 1);
+  result.min_p = fields.within("min_p", 0, 1);
+  result.repetition_penalty = fields.within("repetition_penalty", 1e-9, 1e9);
+  result.top_k = fields.top_k();
   return result;
 }
 

@@ -13,12 +13,12 @@
 
 namespace cairn {
 
-struct GgufValue;
-using GgufArray = std::vector<GgufValue>;
-
-/// Integers of every width are held as int64 (u64 above its range is refused), floats as double.
+/// Integers of every width are held as int64 (u64 above its range is refused), floats as double; arrays by what they
+/// hold (of bools as 0 and 1; arrays of arrays as values).
 struct GgufValue {
-  std::variant<std::int64_t, double, bool, std::string, GgufArray> data;
+  std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>, std::vector<double>,
+               std::vector<std::string>, std::vector<GgufValue>>
+      data;
 };
 
 struct GgufTensor {
@@ -38,12 +38,12 @@ struct GgufFile {
   double real_or(std::string_view key, double fallback) const;
   bool boolean_or(std::string_view key, bool fallback) const;
   const std::string& text(std::string_view key) const;
-  std::vector<std::string> texts(std::string_view key) const;
+  const std::vector<std::string>& texts(std::string_view key) const;
   std::vector<int> integers(std::string_view key) const;
 };
 
-/// Parses `bytes`; views point into them. Throws invalid_argument (or unsupported, for tensor types) with the byte offset
-/// and the field. Nothing is allocated beyond a small multiple of bytes.size().
+/// Parses `bytes`; views point into them. Throws invalid_argument (or unsupported, for versions and tensor types) with
+/// the byte offset and the field. What it allocates is at most some ten times what the file spends on the same thing.
 GgufFile parse_gguf(std::span<const std::byte> bytes);
 
 }  // namespace cairn

@@ -1,62 +1,36 @@
-// A GGUF file as a model: metadata to configuration, tensor names to Hugging Face's.
+// A GGUF file as a model: its metadata as configuration and tokenizer data, its tensors under Hugging Face's names.
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/text.h"
+#include "model/checkpoint/architecture_traits.h"
 #include "model/checkpoint/gguf.h"
 #include "model/checkpoint/readers.h"
 
 namespace cairn {
 namespace {
 
-// Architectures by GGUF's name. Interleaved: its converter permutes q and k rows, so that rotation pairs are neighbours.
-struct GgufArchitecture {
-  std::string_view name;
-  bool interleaved_rope;
-};
-constexpr std::array<GgufArchitecture, 2> kArchitectures = {{{"llama", true}, {"qwen3", false}}};
+constexpr std::size_t kShownElements = 8;
+constexpr int kControlToken = 3;  // tokenizer.ggml.token_type
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kModelNames = {{
-    {"token_embd.weight", "model.embed_tokens.weight"},
-    {"output_norm.weight", "model.norm.weight"},
-    {"output.weight", "lm_head.weight"},
-    {"rope_freqs.weight", "rope_freqs.weight"},
-}};
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kLayerNames = {{
-    {"attn_norm", "input_layernorm"}, {"ffn_norm", "post_attention_layernorm"},
-    {"attn_q", "self_attn.q_proj"}, {"attn_k", "self_attn.k_proj"}, {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"}, {"attn_q_norm", "self_attn.q_norm"}, {"attn_k_norm", "self_attn.k_norm"},
-    {"ffn_gate", "mlp.gate_proj"}, {"ffn_up", "mlp.up_proj"}, {"ffn_down", "mlp.down_proj"},
-}};
-
-// "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"; names that are not known stay as they are.
-std::string hugging_face_name(const std::string& name) {
-  for (auto [gguf, hugging_face] : kModelNames)
-    if (name == gguf) return std::string(hugging_face);
-  if (!name.starts_with("blk.")) return name;
-  std::size_t first = name.find('.', 4), second = first == std::string::npos ? first : name.find('.', first + 1);
-  if (second == std::string::npos) return name;
-  std::string part = name.substr(first + 1, second - first - 1);
-  for (auto [gguf, hugging_face] : kLayerNames)
-    if (part == gguf) return fmt::format("model.layers.{}.{}{}", name.substr(4, first - 4), hugging_face, name.substr(second));
-  return name;
+nlohmann::ordered_json to_json(const GgufValue& value);
+nlohmann::ordered_json to_json(const std::string& text) { return sanitize_utf8(text); }
+template <typename T>
+nlohmann::ordered_json to_json(const T& number) {
+  return number;
 }
-
+template <typename T>
+nlohmann::ordered_json to_json(const std::vector<T>& elements) {
+  if (elements.size() > kShownElements) return fmt::format("<{} elements>", elements.size());
+  auto list = nlohmann::ordered_json::array();
+  for (const T& element : elements) list.push_back(to_json(element));
+  return list;
+}
 nlohmann::ordered_json to_json(const GgufValue& value) {
-  return std::visit(
-      [](const auto& data) -> nlohmann::ordered_json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(data)>, GgufArray>) {
-          if (data.size() > 8) return fmt::format("<{} elements>", data.size());
-          auto list = nlohmann::ordered_json::array();
-          for (const GgufValue& element : data) list.push_back(to_json(element));
-          return list;
-        } else {
-          return data;
-        }
-      },
-      value.data);
+  return std::visit([](const auto& data) { return to_json(data); }, value.data);
 }
 
 class GgufCheckpoint final : public Checkpoint {
@@ -64,9 +38,17 @@ class GgufCheckpoint final : public Checkpoint {
   explicit GgufCheckpoint(const std::string& path) : file_(path), gguf_(parse_gguf(file_.bytes())) {
     path_ = path;
     format_ = "gguf";
-    for (const GgufTensor& tensor : gguf_.tensors) tensors_.push_back({hugging_face_name(tensor.name), tensor.name, tensor.view});
-    read_tokenizer();
-    read_config();
+    refuse_splits();
+    for (const GgufTensor& tensor : gguf_.tensors)
+      tensors_.push_back({hugging_face_name(tensor.name), tensor.name, tensor.view});
+    index_tensors();
+    config_.architecture = gguf_.text("general.architecture");
+    config_.rope.interleaved = architecture_traits(config_.architecture).gguf_interleaved_rope;
+    if (gguf_.has("tokenizer.ggml.tokens")) read_tokenizer();
+    read_sizes();
+    read_rope();
+    refuse_what_changes_the_computation();
+    config_.dtype = majority_dtype(tensors_);
     check_config(config_);
     check_model_tensors(config_, tensors_);
   }
@@ -82,26 +64,27 @@ class GgufCheckpoint final : public Checkpoint {
   }
 
  private:
-  void read_config();
+  std::string key(std::string_view rest) const { return fmt::format("{}.{}", config_.architecture, rest); }
+  void refuse_splits() const;
+  void read_sizes();
+  void read_rope();
+  void refuse_what_changes_the_computation() const;
   void read_tokenizer();
+  void read_stop_tokens();
   std::optional<int> token(std::string_view key) const;
 
   MappedFile file_;
   GgufFile gguf_;
 };
 
-void GgufCheckpoint::read_config() {
-  const std::string& name = gguf_.text("general.architecture");
-  auto found = std::find_if(kArchitectures.begin(), kArchitectures.end(), [&](auto& known) { return known.name == name; });
-  if (found == kArchitectures.end()) {
-    std::string known;
-    for (const auto& architecture : kArchitectures) known += (known.empty() ? "" : ", ") + std::string(architecture.name);
-    fail(ErrorKind::unsupported, "{}: architecture '{}' is not supported; known: {}", path_, name, known);
-  }
-  auto key = [&](const char* rest) { return name + "." + rest; };
-  if (gguf_.integer_or(key("expert_count"), 0) > 0) fail(ErrorKind::unsupported, "{}: mixtures of experts are not supported", path_);
-  config_.architecture = name;
-  config_.vocab_size = static_cast<std::int64_t>(tokenizer_.tokens.size());
+void GgufCheckpoint::refuse_splits() const {
+  if (std::int64_t parts = gguf_.integer_or("split.count", 1); parts > 1)
+    fail(ErrorKind::unsupported, "split.count: a model in {} files is not supported; merge them into one", parts);
+}
+
+void GgufCheckpoint::read_sizes() {
+  config_.vocab_size = tokenizer_.tokens.empty() ? gguf_.integer(key("vocab_size"))
+                                                 : static_cast<std::int64_t>(tokenizer_.tokens.size());
   config_.hidden_size = gguf_.integer(key("embedding_length"));
   config_.intermediate_size = gguf_.integer(key("feed_forward_length"));
   config_.num_hidden_layers = gguf_.integer(key("block_count"));
@@ -109,34 +92,47 @@ void GgufCheckpoint::read_config() {
   config_.num_key_value_heads = gguf_.integer_or(key("attention.head_count_kv"), config_.num_attention_heads);
   std::int64_t even = config_.num_attention_heads > 0 ? config_.hidden_size / config_.num_attention_heads : 0;
   config_.head_dim = gguf_.integer_or(key("attention.key_length"), even);
-  if (gguf_.integer_or(key("attention.value_length"), config_.head_dim) != config_.head_dim)
-    fail(ErrorKind::unsupported, "{}: attention.value_length differs from key_length", path_);
-  if (gguf_.integer_or(key("rope.dimension_count"), config_.head_dim) != config_.head_dim)
-    fail(ErrorKind::unsupported, "{}: a rotary embedding of part of each head is not supported", path_);
   config_.max_position_embeddings = gguf_.integer(key("context_length"));
   config_.rms_norm_eps = gguf_.real(key("attention.layer_norm_rms_epsilon"));
-  config_.rope.theta = gguf_.real_or(key("rope.freq_base"), 10000.0);
-  config_.rope.interleaved = found->interleaved_rope;
-  if (gguf_.has(key("rope.scaling.type"))) {
-    const std::string& scaling = gguf_.text(key("rope.scaling.type"));
-    if (scaling == "linear") {
-      config_.rope.scaling = "linear";
-      config_.rope.factor = gguf_.real(key("rope.scaling.factor"));
-    } else if (scaling != "none") {
-      fail(ErrorKind::unsupported, "{}: rope.scaling.type '{}' is not supported", path_, scaling);
-    }
-  }
   config_.tie_word_embeddings = find("lm_head.weight") == nullptr;
   config_.attention_bias = find("model.layers.0.self_attn.q_proj.bias") != nullptr;
   config_.mlp_bias = find("model.layers.0.mlp.gate_proj.bias") != nullptr;
-  config_.dtype = majority_dtype(tensors_);
+}
+
+void GgufCheckpoint::read_rope() {
+  config_.rope.theta = gguf_.real_or(key("rope.freq_base"), config_.rope.theta);
+  std::string scaling = gguf_.has(key("rope.scaling.type")) ? gguf_.text(key("rope.scaling.type")) : "none";
+  double factor = gguf_.real_or(key("rope.scaling.factor"), 1.0);
+  if (gguf_.has(key("rope.scale_linear"))) {  // the older spelling
+    scaling = "linear";
+    factor = gguf_.real(key("rope.scale_linear"));
+  }
+  if (scaling == "none") return;
+  if (scaling != "linear")
+    fail(ErrorKind::unsupported, "{} '{}' is not supported; none and linear are", key("rope.scaling.type"), scaling);
+  config_.rope.scaling = "linear";
+  config_.rope.factor = factor;
+}
+
+void GgufCheckpoint::refuse_what_changes_the_computation() const {
+  auto refuse = [&](std::string_view rest, const char* what) {
+    fail(ErrorKind::unsupported, "{}: {} is not supported", key(rest), what);
+  };
+  if (gguf_.integer_or(key("expert_count"), 0) > 0) refuse("expert_count", "a mixture of experts");
+  if (gguf_.integer_or(key("attention.value_length"), config_.head_dim) != config_.head_dim)
+    refuse("attention.value_length", "a size other than key_length's");
+  if (gguf_.integer_or(key("rope.dimension_count"), config_.head_dim) != config_.head_dim)
+    refuse("rope.dimension_count", "a rotary embedding of part of each head");
+  if (gguf_.integer_or(key("attention.sliding_window"), 0) > 0)
+    refuse("attention.sliding_window", "windowed attention");
+  if (!gguf_.boolean_or(key("attention.causal"), true)) refuse("attention.causal", "attention to what follows");
 }
 
 std::optional<int> GgufCheckpoint::token(std::string_view key) const {
   if (!gguf_.has(key)) return std::nullopt;
   std::int64_t id = gguf_.integer(key);
   if (id < 0 || id >= static_cast<std::int64_t>(tokenizer_.tokens.size()))
-    fail_invalid("{}: {} is {}, outside the vocabulary of {}", path_, key, id, tokenizer_.tokens.size());
+    fail_invalid("{} is {}, outside the vocabulary of {}", key, id, tokenizer_.tokens.size());
   return static_cast<int>(id);
 }
 
@@ -147,22 +143,38 @@ void GgufCheckpoint::read_tokenizer() {
   data.tokens = gguf_.texts("tokenizer.ggml.tokens");
   if (gguf_.has("tokenizer.ggml.token_type")) data.token_types = gguf_.integers("tokenizer.ggml.token_type");
   if (!data.token_types.empty() && data.token_types.size() != data.tokens.size())
-    fail_invalid("{}: tokenizer.ggml.token_type has {} entries for {} tokens", path_, data.token_types.size(), data.tokens.size());
+    fail_invalid("tokenizer.ggml.token_type has {} entries for {} tokens", data.token_types.size(), data.tokens.size());
   if (gguf_.has("tokenizer.ggml.merges")) data.merges = gguf_.texts("tokenizer.ggml.merges");
   data.bos_token_id = token("tokenizer.ggml.bos_token_id");
   data.eos_token_id = token("tokenizer.ggml.eos_token_id");
   data.unknown_token_id = token("tokenizer.ggml.unknown_token_id");
   data.pad_token_id = token("tokenizer.ggml.padding_token_id");
   // llama-bpe's tokenizer adds BOS unless the file says otherwise; the other byte-level ones do not.
-  const bool llama_bpe = data.pre_tokenizer == "llama-bpe" || data.pre_tokenizer == "llama3" || data.pre_tokenizer == "llama-v3";
-  data.add_bos_token = gguf_.boolean_or("tokenizer.ggml.add_bos_token", llama_bpe);
+  const std::string& pre = data.pre_tokenizer;
+  data.add_bos_token =
+      gguf_.boolean_or("tokenizer.ggml.add_bos_token", pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3");
   data.add_eos_token = gguf_.boolean_or("tokenizer.ggml.add_eos_token", false);
   if (gguf_.has("tokenizer.chat_template")) data.chat_template = gguf_.text("tokenizer.chat_template");
   generation_.bos_token_id = data.bos_token_id;
   generation_.pad_token_id = data.pad_token_id;
-  for (auto id : {data.eos_token_id, token("tokenizer.ggml.eot_token_id"), token("tokenizer.ggml.eom_token_id")})
-    if (id && std::find(generation_.eos_token_ids.begin(), generation_.eos_token_ids.end(), *id) == generation_.eos_token_ids.end())
-      generation_.eos_token_ids.push_back(*id);
+  read_stop_tokens();
+}
+
+void GgufCheckpoint::read_stop_tokens() {
+  std::vector<int>& stops = generation_.eos_token_ids;
+  auto add = [&](std::optional<int> id) {
+    if (id && std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
+  };
+  add(tokenizer_.eos_token_id);
+  add(token("tokenizer.ggml.eot_token_id"));
+  add(token("tokenizer.ggml.eom_token_id"));
+  if (gguf_.has("tokenizer.ggml.eot_token_id")) return;
+  // Older files name no end of turn; then the control tokens that chat models end their turns with are known by text.
+  constexpr std::array<std::string_view, 3> turn_ends = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>"};
+  for (std::size_t i = 0; i < tokenizer_.token_types.size(); ++i)
+    if (tokenizer_.token_types[i] == kControlToken &&
+        std::find(turn_ends.begin(), turn_ends.end(), tokenizer_.tokens[i]) != turn_ends.end())
+      add(static_cast<int>(i));
 }
 
 }  // namespace

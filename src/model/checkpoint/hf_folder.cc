@@ -1,10 +1,11 @@
 // A Hugging Face folder as a model: config.json, *.safetensors with index, tokenizer and generation files.
 #include <algorithm>
 #include <filesystem>
-#include <set>
+#include <map>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "model/checkpoint/config_fields.h"
 #include "model/checkpoint/readers.h"
 #include "model/checkpoint/safetensors.h"
 
@@ -12,15 +13,18 @@ namespace cairn {
 namespace {
 
 namespace fs = std::filesystem;
+using ParseEvent = nlohmann::json::parse_event_t;
 
-nlohmann::json read_json(const std::string& path) {
-  std::string text = read_text_file(path);
-  auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+// Parses without what `skip` names at the top (nothing is named ""); refuses deep nesting before it costs anything.
+nlohmann::json parse_json(const std::string& text, const std::string& path, std::string_view skip = {}) {
+  auto keep = [&](int depth, ParseEvent event, nlohmann::json& parsed) {
     if (depth > 64) fail_invalid("{}: nested deeper than 64", path);
-    return true;
+    return event != ParseEvent::key || depth != 1 || parsed.get_ref<const std::string&>() != skip;
   };
   try {
-    return nlohmann::json::parse(text, bounded);
+    return nlohmann::json::parse(text, keep);
   } catch (const nlohmann::json::exception& error) {
     fail_invalid("{}: not JSON: {}", path, error.what());
   }
@@ -31,14 +35,15 @@ class HfCheckpoint final : public Checkpoint {
   explicit HfCheckpoint(const std::string& folder) : folder_(folder) {
     path_ = folder;
     format_ = "safetensors";
-    raw_config_ = read_json(file("config.json"));
+    raw_config_ = read_json("config.json");
     config_ = parse_config(raw_config_);
     check_config(config_);
-    for (const std::string& name : weight_files()) add_weights(name);
+    read_weights();
     check_model_tensors(config_, tensors_);
     config_.dtype = majority_dtype(tensors_);
     read_generation();
     read_tokenizer();
+    if (has("chat_template.jinja")) tokenizer_.chat_template = read_text_file(file("chat_template.jinja"));
   }
 
   nlohmann::ordered_json metadata() const override { return nlohmann::ordered_json::parse(raw_config_.dump()); }
@@ -47,104 +52,148 @@ class HfCheckpoint final : public Checkpoint {
     auto bytes = static_cast<std::size_t>(byte_size(tensor.view.dtype, tensor.view.shape));
     for (const MappedFile& mapped : files_) {
       auto all = mapped.bytes();
-      if (tensor.view.data >= all.data() && tensor.view.data < all.data() + all.size()) mapped.drop({tensor.view.data, bytes});
+      if (tensor.view.data >= all.data() && tensor.view.data < all.data() + all.size())
+        mapped.drop({tensor.view.data, bytes});
     }
   }
 
  private:
+  using WeightMap = std::map<std::string, std::string>;  // of tensors to files
+
   std::string file(const std::string& name) const { return (fs::path(folder_) / name).string(); }
-  bool has(const std::string& name) const { return fs::exists(file(name)); }
-  std::vector<std::string> weight_files() const;
+  bool has(const std::string& name) const {
+    std::error_code ignored;
+    return fs::exists(file(name), ignored);
+  }
+  nlohmann::json read_json(const std::string& name) const { return parse_json(read_text_file(file(name)), file(name)); }
+  WeightMap read_index() const;
+  void read_weights();
   void add_weights(const std::string& name);
   void read_generation();
   void read_tokenizer();
-  std::optional<int> token_id(const nlohmann::json& settings, const nlohmann::json& tokenizer, const char* key) const;
+  void read_tokenizer_config(const ConfigFields& settings);
+  std::optional<int> token_id(const ConfigFields& settings, const nlohmann::json& tokenizer, const char* key) const;
 
   std::string folder_;
   nlohmann::json raw_config_;
   std::vector<MappedFile> files_;
 };
 
-std::vector<std::string> HfCheckpoint::weight_files() const {
-  if (!has("model.safetensors.index.json")) {
-    if (!has("model.safetensors"))
-      fail(ErrorKind::not_found, "{} has neither model.safetensors nor model.safetensors.index.json", folder_);
-    return {"model.safetensors"};
-  }
-  nlohmann::json index = read_json(file("model.safetensors.index.json"));
-  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-    fail_invalid("{}: weight_map is missing", file("model.safetensors.index.json"));
-  std::set<std::string> names;
-  for (const auto& [tensor, shard] : index["weight_map"].items()) {
+HfCheckpoint::WeightMap HfCheckpoint::read_index() const {
+  nlohmann::json index = read_json(kIndex);
+  const nlohmann::json* map = ConfigFields(index, file(kIndex)).find("weight_map");
+  if (!map || !map->is_object()) fail_invalid("{}: weight_map is missing", file(kIndex));
+  WeightMap result;
+  for (const auto& [tensor, shard] : map->items()) {
+    std::string name = shard.is_string() ? shard.get<std::string>() : "";
     // A shard is a file of this folder, nothing else.
-    if (!shard.is_string() || shard.get<std::string>().find_first_of("/\\") != std::string::npos || shard.get<std::string>().starts_with("."))
-      fail_invalid("{}: tensor '{}' lies in {}; a file name in the same folder is expected", file("model.safetensors.index.json"), tensor, shard.dump());
-    names.insert(shard.get<std::string>());
+    if (name.empty() || name.starts_with('.') || name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
+      fail_invalid("{}: tensor '{}' lies in {}; the name of a file in the same folder is expected", file(kIndex),
+                   tensor, shard.dump());
+    result[tensor] = name;
   }
-  return {names.begin(), names.end()};
+  return result;
+}
+
+void HfCheckpoint::read_weights() {
+  if (!has(kIndex)) {
+    if (!has("model.safetensors"))
+      fail(ErrorKind::not_found, "{} has neither model.safetensors nor {}", folder_, kIndex);
+    add_weights("model.safetensors");
+    return index_tensors();
+  }
+  std::map<std::string_view, std::string_view> read;  // tensors to files, as they are
+  WeightMap index = read_index();
+  std::map<std::string_view, std::size_t> shards;
+  for (const auto& [tensor, shard] : index) shards.emplace(shard, 0);
+  for (auto& [shard, end] : shards) {
+    add_weights(std::string(shard));
+    end = tensors_.size();
+  }
+  index_tensors();
+  std::size_t i = 0;
+  for (const auto& [shard, end] : shards)
+    for (; i < end; ++i) read[tensors_[i].name] = shard;
+  for (const auto& [tensor, shard] : index) {
+    auto found = read.find(tensor);
+    if (found == read.end() || found->second != shard)
+      fail_invalid("{}: tensor '{}' is not in {}; download the files again", file(kIndex), tensor, shard);
+  }
 }
 
 void HfCheckpoint::add_weights(const std::string& name) {
   MappedFile mapped(file(name));
-  std::vector<SafetensorsEntry> entries;
   try {
-    entries = parse_safetensors(mapped.bytes());
+    for (SafetensorsEntry& entry : parse_safetensors(mapped.bytes()))
+      tensors_.push_back({entry.name, entry.name, entry.view});
   } catch (const Error& error) {
     throw Error(error.kind(), file(name) + ": " + error.what());
-  }
-  for (SafetensorsEntry& entry : entries) {
-    // lm_head of a tied model is a copy that transformers may have written; the embedding serves.
-    if (config_.tie_word_embeddings && entry.name == "lm_head.weight") continue;
-    if (find(entry.name)) fail_invalid("{}: tensor '{}' is in two files", file(name), entry.name);
-    tensors_.push_back({entry.name, entry.name, entry.view});
   }
   files_.push_back(std::move(mapped));
 }
 
 void HfCheckpoint::read_generation() {
-  generation_ = parse_generation_config(has("generation_config.json") ? read_json(file("generation_config.json")) : raw_config_);
-  if (generation_.eos_token_ids.empty()) generation_.eos_token_ids = parse_generation_config(raw_config_).eos_token_ids;
+  GenerationConfig from_config = parse_generation_config(raw_config_, "config.json");
+  generation_ = has("generation_config.json")
+                    ? parse_generation_config(read_json("generation_config.json"), "generation_config.json")
+                    : from_config;
+  if (generation_.eos_token_ids.empty()) generation_.eos_token_ids = from_config.eos_token_ids;
   for (int id : generation_.eos_token_ids)
-    if (id < 0 || id >= config_.vocab_size) fail_invalid("{}: eos_token_id {} is outside the vocabulary of {}", folder_, id, config_.vocab_size);
+    if (id >= config_.vocab_size)
+      fail_invalid("{}: eos_token_id {} is outside the vocabulary of {}", folder_, id, config_.vocab_size);
 }
 
-// The id of the token that tokenizer_config.json names under `key` (a string, or an object with "content").
-std::optional<int> HfCheckpoint::token_id(const nlohmann::json& settings, const nlohmann::json& tokenizer, const char* key) const {
-  auto found = settings.find(key);
-  if (found == settings.end()) return std::nullopt;
-  std::string text = found->is_string() ? found->get<std::string>() : found->is_object() ? found->value("content", "") : "";
-  if (text.empty()) return std::nullopt;
-  if (auto added = tokenizer.find("added_tokens"); added != tokenizer.end() && added->is_array())
-    for (const auto& token : *added)
-      if (token.is_object() && token.value("content", "") == text && token.contains("id") && token["id"].is_number_integer()) return token["id"].get<int>();
+// The id of the token that tokenizer_config.json names under `key`, a string or an object with "content".
+std::optional<int> HfCheckpoint::token_id(const ConfigFields& settings, const nlohmann::json& tokenizer,
+                                          const char* key) const {
+  const nlohmann::json* value = settings.find(key);
+  if (!value) return std::nullopt;
+  std::optional<std::string> text =
+      value->is_object() ? ConfigFields(*value, "tokenizer_config.json").text_if("content") : settings.text_if(key);
+  const nlohmann::json* added = ConfigFields(tokenizer, "tokenizer.json").find("added_tokens");
+  if (!text || !added || !added->is_array()) return std::nullopt;
+  for (const auto& token : *added) {
+    ConfigFields fields(token, "tokenizer.json: added_tokens");
+    if (fields.text("content") != *text) continue;
+    std::int64_t id = fields.integer("id");
+    if (id < 0 || id >= config_.vocab_size)
+      fail_invalid("{}: token '{}' has id {}, outside the vocabulary of {}", file("tokenizer.json"), *text, id,
+                   config_.vocab_size);
+    return static_cast<int>(id);
+  }
   return std::nullopt;
 }
 
 void HfCheckpoint::read_tokenizer() {
-  TokenizerData& data = tokenizer_;
   if (!has("tokenizer.json")) return;  // inspecting and running by ids still works; the tokenizer says what is missing
-  data.json = read_text_file(file("tokenizer.json"));
-  data.bos_token_id = generation_.bos_token_id;
-  data.pad_token_id = generation_.pad_token_id;
-  if (!generation_.eos_token_ids.empty()) data.eos_token_id = generation_.eos_token_ids[0];
-  if (has("tokenizer_config.json")) {
-    nlohmann::json settings = read_json(file("tokenizer_config.json")), tokenizer = read_json(file("tokenizer.json"));
-    if (!settings.is_object()) fail_invalid("{} is not a JSON object", file("tokenizer_config.json"));
-    if (auto id = token_id(settings, tokenizer, "bos_token")) data.bos_token_id = id;
-    if (auto id = token_id(settings, tokenizer, "eos_token")) {
-      data.eos_token_id = id;
-      if (std::find(generation_.eos_token_ids.begin(), generation_.eos_token_ids.end(), *id) == generation_.eos_token_ids.end())
-        generation_.eos_token_ids.push_back(*id);
-    }
-    if (auto id = token_id(settings, tokenizer, "pad_token")) data.pad_token_id = id;
-    if (auto found = settings.find("chat_template"); found != settings.end()) {
-      if (found->is_string()) data.chat_template = found->get<std::string>();
-      if (found->is_array())  // named templates: the default one
-        for (const auto& named : *found)
-          if (named.is_object() && named.value("name", "") == "default") data.chat_template = named.value("template", "");
-    }
+  tokenizer_.json = read_text_file(file("tokenizer.json"));
+  tokenizer_.bos_token_id = generation_.bos_token_id;
+  tokenizer_.pad_token_id = generation_.pad_token_id;
+  if (!generation_.eos_token_ids.empty()) tokenizer_.eos_token_id = generation_.eos_token_ids[0];
+  if (!has("tokenizer_config.json")) return;
+  nlohmann::json settings = read_json("tokenizer_config.json");
+  read_tokenizer_config(ConfigFields(settings, "tokenizer_config.json"));
+}
+
+void HfCheckpoint::read_tokenizer_config(const ConfigFields& settings) {
+  nlohmann::json tokenizer = parse_json(tokenizer_.json, file("tokenizer.json"), "model");
+  if (auto id = token_id(settings, tokenizer, "bos_token")) tokenizer_.bos_token_id = id;
+  if (auto id = token_id(settings, tokenizer, "pad_token")) tokenizer_.pad_token_id = id;
+  if (auto id = token_id(settings, tokenizer, "unk_token")) tokenizer_.unknown_token_id = id;
+  if (auto id = token_id(settings, tokenizer, "eos_token")) {
+    tokenizer_.eos_token_id = id;
+    std::vector<int>& stops = generation_.eos_token_ids;
+    if (std::find(stops.begin(), stops.end(), *id) == stops.end()) stops.push_back(*id);
   }
-  if (has("chat_template.jinja")) data.chat_template = read_text_file(file("chat_template.jinja"));
+  const nlohmann::json* chat = settings.find("chat_template");
+  if (!chat || !chat->is_array()) {
+    tokenizer_.chat_template = settings.text_if("chat_template").value_or("");
+    return;
+  }
+  for (const auto& named : *chat) {  // several by name: the one called default
+    ConfigFields fields(named, "tokenizer_config.json: chat_template");
+    if (fields.text("name") == "default") tokenizer_.chat_template = fields.text("template");
+  }
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ struct SafetensorsEntry {
   TensorView view;  // row-major; points into the bytes, may be unaligned
 };
 
-/// Parses a whole file; views point into `bytes`. Throws invalid_argument naming tensor, field and offset; unsupported for
-/// an element type that Cairn has not.
+/// Parses a whole file; views point into `bytes`, in the order of the data. Throws invalid_argument naming tensor,
+/// field and offset; unsupported for an element type that Cairn has not.
 std::vector<SafetensorsEntry> parse_safetensors(std::span<const std::byte> bytes);
 
 }  // namespace cairn

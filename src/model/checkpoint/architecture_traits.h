@@ -1,0 +1,21 @@
+// What the readers know of each architecture; a new one is an entry of the table in architecture_traits.cc.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace cairn {
+
+struct ArchitectureTraits {
+  std::string_view name;  // model_type of config.json; general.architecture of GGUF
+  // GGUF's converter permutes the rows of q and k, so that rotation pairs are neighbours.
+  bool gguf_interleaved_rope;
+  bool qk_norm;                   // an RMSNorm over each head of q and k
+  bool mlp_bias;                  // honours config.json's mlp_bias
+  std::int64_t default_head_dim;  // where config.json has no head_dim; 0: hidden_size / num_attention_heads
+};
+
+/// The entry of `name`; throws unsupported naming those that are known.
+const ArchitectureTraits& architecture_traits(std::string_view name);
+
+}  // namespace cairn
