@@ -4,6 +4,11 @@
 
 namespace cairn {
 
+Weights::Weights(const Graph& graph) : views_(graph.values().size()) {
+  for (std::size_t v = 0; v < graph.values().size(); ++v)
+    if (graph.values()[v].kind == ValueKind::weight) views_[v] = graph.values()[v].stored;
+}
+
 Weights::Weights(const Graph& graph, ThreadTeam& team, const std::function<void(const TensorView&)>& release,
                  const std::function<void(const WeightProgress&)>& progress)
     : views_(graph.values().size()) {

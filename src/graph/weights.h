@@ -22,6 +22,9 @@ class Weights {
   Weights(const Graph& graph, ThreadTeam& team, const std::function<void(const TensorView&)>& release = nullptr,
           const std::function<void(const WeightProgress&)>& progress = nullptr);
 
+  /// Views without the packed data, for plans that are described and never run.
+  explicit Weights(const Graph& graph);
+
   /// View of weight `id` of the graph; null data for values that are no weights.
   const TensorView& view(ValueId id) const { return views_[static_cast<std::size_t>(id.index)]; }
   std::int64_t packed_bytes() const { return static_cast<std::int64_t>(arena_.used()); }
