@@ -1,0 +1,46 @@
+// Batches as JSON lines: requests in, answers out.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "cli/batch.h"
+#include "cli/model_setup.h"
+#include "cli/sampling_options.h"
+
+namespace cairn {
+
+/// One line of the input: the request's name, and what to run.
+struct BatchLine {
+  Json id;  // its custom_id, else its line number
+  BatchJob job;
+};
+
+/// Reads lines of {"prompt": text or token ids, or "messages": […], "custom_id": …, and sampling parameters over
+/// `defaults`}. Blank lines are skipped. A line that is no such object becomes a job with an error that names the line.
+std::vector<BatchLine> read_batch(const std::string& text, const ModelText& model, const SamplingParams& defaults);
+
+/// {"custom_id", "choices": [{"index", "text", "finish_reason", "logprobs"?}], "usage"} or {"custom_id", "error"}.
+Json answer_json(const Json& id, const BatchAnswer& answer);
+
+/// Appends lines to a file, each whole and flushed, so that a broken run leaves nothing half-written but its last line.
+class LineFile {
+ public:
+  /// "-" is stdout. With `resume` what is there stays, but for an unfinished last line; otherwise it is overwritten.
+  LineFile(const std::string& path, bool resume);
+  ~LineFile();
+  LineFile(const LineFile&) = delete;
+  /// Whole lines that were there before.
+  std::size_t lines_before() const { return lines_before_; }
+  bool is_file() const { return file_ != stdout; }
+  /// Throws resource_exhausted when the line cannot be written.
+  void write(const Json& value);
+
+ private:
+  std::string path_;
+  std::FILE* file_ = nullptr;
+  std::size_t lines_before_ = 0;
+};
+
+}  // namespace cairn
