@@ -12,6 +12,7 @@ namespace cairn {
 struct PassContext {
   const OperatorRegistry& operators;
   Isa isa;
+  bool precise_activations = false;  // 16-bit instead of 8-bit beside quantized weights
 };
 
 struct Pass {

@@ -30,7 +30,7 @@ Graph prepack(const Graph& graph, const PassContext& context) {
       rewrite.copy(node);
       continue;
     }
-    DType wanted = activation_dtype(graph.value(node.inputs[1]).type.dtype, context.isa);
+    DType wanted = activation_dtype(graph.value(node.inputs[1]).type.dtype, context.isa, context.precise_activations);
     ValueId input = rewrite.at(node.inputs[0]);
     if (rewrite.to().value(input).type.dtype != wanted) {
       auto [entry, fresh] = converted.try_emplace({input.index, wanted});

@@ -16,6 +16,8 @@ enum class DType : std::uint8_t {
   // values scale * sum of the block's int8 (for weights with a minimum), then K/16 i32 values -sum of 16 int8 (for weights
   // stored with an offset).
   a8,
+  // The same to 16 bits: a row is the a8 row of the values, then the a8 row of what that leaves over.
+  a8x2,
 };
 
 struct DTypeInfo {

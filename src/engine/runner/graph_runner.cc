@@ -21,6 +21,12 @@ DType kv_dtype(const std::string& name, DType model) {
   fail_invalid("kv_cache_dtype '{}': one of auto, bfloat16, float32", name);
 }
 
+bool precise_activations(const std::string& name, const ModelConfig& model) {
+  if (name == "auto") return model.hidden_size < 1024;
+  if (name == "int8" || name == "int16") return name == "int16";
+  fail_invalid("activation_precision '{}': one of auto, int8, int16", name);
+}
+
 RunnerConfig checked(RunnerConfig config) {
   if (config.threads == 0) config.threads = available_processors();
   if (config.block_size < 16 || config.block_size % 16 != 0 || config.block_size > 1024)
@@ -61,7 +67,7 @@ GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const Run
   options.num_kv_blocks = num_kv_blocks_;
 
   OperatorRegistry operators = builtin_operators();
-  Graph graph = run_passes(build_model_graph(*checkpoint_, operators, options), {operators, isa_});
+  Graph graph = run_passes(build_model_graph(*checkpoint_, operators, options), {operators, isa_, precise_activations(config_.activation_precision, model)});
   weights_ = std::make_unique<Weights>(
       graph, team_,
       [this](const TensorView& stored) {

@@ -37,7 +37,7 @@ std::int64_t check_weight(const InferContext& context, std::size_t i) {
     expect_dtype("MatMul", context, 0, {DType::f32});
   } else {
     const bool fits = is_quantized(weight.dtype)
-                          ? x.dtype == DType::a8
+                          ? x.dtype == DType::a8 || x.dtype == DType::a8x2
                           : x.dtype == DType::f32 || (x.dtype == DType::bf16 && weight.dtype == DType::bf16);
     if (!fits) fail_invalid("MatMul: a weight {} does not take activations {}", to_string(weight), to_string(x));
   }
@@ -71,7 +71,7 @@ std::vector<ValueType> infer(const InferContext& context) {
 
 std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
   const Inputs inputs = inputs_of(context.inputs.size(), context.attributes);
-  MatMulConfig config = {context.isa, {}, inputs.bias, inputs.residual};
+  MatMulConfig config = {context.isa, {}, inputs.bias, inputs.residual, context.inputs[0].dtype == DType::a8x2 ? 2 : 1};
   const DType activation = context.inputs[0].dtype;
   for (const ValueType& weight : context.inputs.subspan(1, inputs.weights)) {
     if (weight.layout != Layout::panel16)
@@ -86,9 +86,9 @@ std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
 
 }  // namespace
 
-DType activation_dtype(DType weight, Isa isa) {
+DType activation_dtype(DType weight, Isa isa, bool precise) {
   const PanelFormat format = panel_format(weight);
-  if (is_quantized(weight)) return DType::a8;
+  if (is_quantized(weight)) return precise ? DType::a8x2 : DType::a8;
   return format == PanelFormat::bf16 && isa == Isa::avx512_bf16 ? DType::bf16 : DType::f32;
 }
 

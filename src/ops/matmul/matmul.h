@@ -15,12 +15,13 @@ namespace cairn {
 /// its weight and the instruction set alone: not on T, the number of workers, or what else is computed.
 extern const Operator kMatMul;
 
-/// QuantizeActivation(x f32 [T, K]), dtype "a8" or "bf16" -> that dtype [T, K]. a8: amax / 127 a block of 32 values,
+/// QuantizeActivation(x f32 [T, K]), dtype "a8", "a8x2" or "bf16" -> that dtype [T, K]. a8: amax / 127 a block of 32 values,
 /// rounded to nearest even; a block with a nan or an infinity makes every product with it nan. bf16: nearest even.
 extern const Operator kQuantizeActivation;
 
 /// What the kernels of `isa` read beside a weight of `weight`: a8 for block formats; for bf16 weights bf16 where the
 /// processor has bf16 products, otherwise f32; f32 for f32 and f16. Throws unsupported for dtypes that are no weights.
-DType activation_dtype(DType weight, Isa isa);
+/// `precise`: 16-bit activations (a8x2) beside block formats, at twice the products.
+DType activation_dtype(DType weight, Isa isa, bool precise = false);
 
 }  // namespace cairn

@@ -13,6 +13,7 @@ struct MatMulConfig {
   Isa isa;
   std::vector<PanelFormat> formats;  // of the weights
   bool bias = false, residual = false;
+  int planes = 1;  // a8 rows that make one row of x; 2 for a8x2
 };
 
 std::unique_ptr<Kernel> make_matmul_kernel(MatMulConfig config);
