@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Small seeded random models saved by transformers, with torch's logits at every position.
 
-Each folder of tests/reference/data/models holds config.json, model.safetensors (under 400 KB) and
+Each folder of tests/reference/data/models holds config.json, model.safetensors (under 600 KB) and
 
   reference.json   versions, and the prompts as token ids
   logits.bin       f32 little-endian [sum of prompt lengths, vocab_size], f32 arithmetic
