@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What quickstart and check share; sourced, not run.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
