@@ -8,24 +8,30 @@
 namespace cairn::CAIRN_ISA {
 namespace {
 
-constexpr std::int64_t kMaxRows = 4;
-// How far ahead of the quants in use memory is asked for; panels follow each other, so this crosses into the next one.
-constexpr std::int64_t kPrefetchBytes = 4096;
+constexpr int kMaxRows = 8;
+// How far ahead of its use memory is asked for; panels follow each other, so this crosses into the next one.
+constexpr std::int64_t kPrefetchBytes = 6144;
+constexpr std::int64_t kFloatPrefetchBytes = 4096;  // in each of two panels
 
-CAIRN_INLINE void prefetch(const std::uint8_t* p, std::int64_t bytes) {
-  for (std::int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i + kPrefetchBytes);
+// Asks for one block's share of a panel, scales and quants. Counted from the quants, so that they too are
+// kPrefetchBytes ahead, however long the part with the scales is.
+template <typename Format>
+CAIRN_INLINE void prefetch_block(const std::uint8_t* quants, std::int64_t block) {
+  constexpr PanelBlock kStored = panel_block(Format::kFormat);
+  constexpr std::int64_t kBytes = (kStored.scale_bytes + kStored.quant_bytes) * 32 / kStored.k;
+#pragma GCC unroll 9
+  for (std::int64_t i = 0; i < kBytes; i += 64) __builtin_prefetch(quants + block * kBytes + i + kPrefetchBytes);
 }
 
 template <typename Format, int kRows>
 CAIRN_INLINE void stream_block(const A8Row (&rows)[kRows], const std::uint8_t* scales, const std::uint8_t* quants,
                                std::int64_t block, Vf (&sum)[kRows]) {
   constexpr int kScales = Format::kScales;
-  prefetch(quants, Format::kBlockBytes);
   Vb w[8];
   Format::quads(quants, w);
   Vf scale[kScales], minimum = zero();
   Format::scales(scales, block, scale, &minimum);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     const Vf a_scale = set1(rows[r].scales[block]);
 #pragma GCC unroll 2
@@ -49,8 +55,10 @@ void stream_quantized_rows(const MatMulArgs& args, std::int64_t row, std::int64_
     const std::uint8_t* quants = scales + args.layout.quant_offset;
     Vf sum[kRows];
     for (int r = 0; r < kRows; ++r) sum[r] = zero();
-    for (std::int64_t block = 0; block < args.k / 32; ++block)
+    for (std::int64_t block = 0; block < args.k / 32; ++block) {
+      prefetch_block<Format>(quants, block);
       stream_block<Format, kRows>(rows, scales, quants + block * Format::kBlockBytes, block, sum);
+    }
     for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel, sum[r]);
   }
 }
@@ -100,11 +108,15 @@ void stream_float_panels(const MatMulArgs& args, std::int64_t row, std::int64_t 
     for (Vf& v : of_row) v = zero();
   const std::int64_t whole = args.k / Vector::kStep;
   for (std::int64_t i = 0; i < whole; ++i) {
-#pragma GCC unroll 4
+    // Beyond the end of these panels come the next ones, not the neighbour, which is read at the same time.
+    std::int64_t ahead = i * Vector::kBytes + kFloatPrefetchBytes;
+    if (ahead >= args.layout.panel_bytes) ahead += (kPanels - 1) * args.layout.panel_bytes;
+#pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
-      const std::uint8_t* at = w + p * args.layout.panel_bytes + i * Vector::kBytes;
-      __builtin_prefetch(at + kPrefetchBytes / 2);
-#pragma GCC unroll 4
+      const std::uint8_t* at = w + p * args.layout.panel_bytes;
+      __builtin_prefetch(at + ahead);
+      at += i * Vector::kBytes;
+#pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) sum[r][p] = Vector::add(sum[r][p], at, a[r] + i * Vector::kStep, true);
     }
   }
@@ -121,7 +133,7 @@ void stream_float_panels(const MatMulArgs& args, std::int64_t row, std::int64_t 
 template <typename Vector, int kRows>
 void stream_float_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
   std::int64_t panel = panel_begin;
-  for (; panel + 4 <= panel_end; panel += 4) stream_float_panels<Vector, kRows, 4>(args, row, panel);
+  for (; panel + 2 <= panel_end; panel += 2) stream_float_panels<Vector, kRows, 2>(args, row, panel);
   for (; panel < panel_end; ++panel) stream_float_panels<Vector, kRows, 1>(args, row, panel);
 }
 
@@ -140,20 +152,19 @@ struct Float {
   }
 };
 
+// Exactly `rows` (1 .. kRows) rows.
+template <typename Family, int kRows>
+CAIRN_INLINE void stream_rows(const MatMulArgs& args, const MatMulPart& part, std::int64_t row, std::int64_t rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return stream_rows<Family, kRows - 1>(args, part, row, rows);
+  }
+  Family::template rows<kRows>(args, row, part.panel_begin, part.panel_end);
+}
+
 template <typename Family>
 void stream(const MatMulArgs& args, const MatMulPart& part) {
-  std::int64_t row = part.row_begin;
-  for (; row + 4 <= part.row_end; row += 4) Family::template rows<4>(args, row, part.panel_begin, part.panel_end);
-  switch (part.row_end - row) {
-    case 3:
-      return Family::template rows<3>(args, row, part.panel_begin, part.panel_end);
-    case 2:
-      return Family::template rows<2>(args, row, part.panel_begin, part.panel_end);
-    case 1:
-      return Family::template rows<1>(args, row, part.panel_begin, part.panel_end);
-    default:
-      return;
-  }
+  for (std::int64_t row = part.row_begin; row < part.row_end; row += kMaxRows)
+    stream_rows<Family, kMaxRows>(args, part, row, part.row_end - row < kMaxRows ? part.row_end - row : kMaxRows);
 }
 
 }  // namespace
