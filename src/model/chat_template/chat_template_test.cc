@@ -37,6 +37,7 @@ TEST(ChatTemplate, ErrorsWhileParsingNameTheLine) {
   EXPECT_STREQ(failure("{# open").what(), "chat template line 1: missing end of comment tag");
   EXPECT_STREQ(failure("{{ 99999999999999999999 }}").what(),
                "chat template line 1: integer 99999999999999999999 is beyond 64 bits");
+  EXPECT_STREQ(failure("{{ 0oz }}").what(), "chat template line 1: expected '}}', got 'oz'");
   EXPECT_STREQ(failure("{% break %}").what(), "chat template line 1: 'break' outside a loop");
   EXPECT_EQ(failure("{{ }}").kind(), ErrorKind::invalid_argument);
 }
@@ -101,7 +102,7 @@ TEST(ChatTemplate, MovesAndServesThreads) {
   std::vector<std::string> results(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&moved, &results, i] {
-      Json variables = {{"messages", {{{"role", "user"}, {"content", "n" + std::to_string(i)}}}}};
+      Json variables = {{"messages", {{{"role", "user"}, {"content", fmt::format("n{}", i)}}}}};
       for (int round = 0; round < 50; ++round) results[static_cast<std::size_t>(i)] = moved.render(variables);
     });
   }

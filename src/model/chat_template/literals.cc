@@ -66,9 +66,12 @@ std::size_t real_length(std::string_view text) {
 std::size_t read_integer(std::string_view text, Token& token) {
   char mark = text.size() > 2 && text[0] == '0' ? static_cast<char>(text[1] | 0x20) : '\0';
   int base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
+  std::size_t length = digits_length(text.substr(2 * (base != 10)), base);
+  if (length == 0) {  // 0x without digits after it is the number 0, and then a name
+    base = 10;
+    length = digits_length(text, base);
+  }
   std::size_t prefix = base == 10 ? 0 : 2;
-  std::size_t length = digits_length(text.substr(prefix), base);
-  if (length == 0) return 0;
   std::string digits = without_underscores(text.substr(prefix, length));
   token.type = TokenType::integer;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), token.integer, base);

@@ -12,7 +12,7 @@ namespace cairn::jinja {
 
 /// What stands between "%" and the type, or after ":" in a replacement field.
 struct FormatSpec {
-  std::string fill = " ";
+  std::string_view fill = " ";
   char align = 0;   // '<', '>', '^', '=' or 0 for the type's own
   char sign = '-';  // '-', '+' or ' '
   bool alternate = false;
