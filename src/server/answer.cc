@@ -1,8 +1,6 @@
 #include "server/answer.h"
 
-#include <numeric>
-
-namespace cairn {
+namespace cairn::server {
 namespace {
 
 Json usage_json(std::int64_t prompt, std::int64_t completion, std::int64_t cached) {
@@ -12,34 +10,35 @@ Json usage_json(std::int64_t prompt, std::int64_t completion, std::int64_t cache
           {"prompt_tokens_details", {{"cached_tokens", cached}}}};
 }
 
-std::int64_t sum(const std::vector<std::int64_t>& values) {
-  return std::accumulate(values.begin(), values.end(), std::int64_t{0});
-}
-
 }  // namespace
 
-void UsageCounter::take(const RequestOutput& piece, int prompt, int choice) {
-  prompt_tokens_[prompt] = piece.prompt_tokens;
-  cached_tokens_[prompt] = piece.cached_tokens;
-  completion_tokens_[choice] = piece.completion_tokens;
+void UsageCounter::add(const Piece& piece) {
+  prompts_[piece.prompt] = {piece.output.prompt_tokens, piece.output.cached_tokens};
+  completions_[{piece.prompt, piece.output.index}] = piece.output.completion_tokens;
 }
 
-Json UsageCounter::usage() const {
-  return usage_json(sum(prompt_tokens_), sum(completion_tokens_), sum(cached_tokens_));
+Json UsageCounter::total() const {
+  std::int64_t prompt = 0, cached = 0, completion = 0;
+  for (const auto& [index, tokens] : prompts_) {
+    prompt += tokens.all;
+    cached += tokens.cached;
+  }
+  for (const auto& [choice, tokens] : completions_) completion += tokens;
+  return usage_json(prompt, no_completions_ ? 0 : completion, cached);
 }
 
-Json UsageCounter::usage_of(int prompt, int choice) const {
-  return usage_json(prompt_tokens_[prompt], completion_tokens_[choice], cached_tokens_[prompt]);
+Json UsageCounter::of(const Piece& piece) {
+  return usage_json(piece.output.prompt_tokens, piece.output.completion_tokens, piece.output.cached_tokens);
 }
 
-Json finish_reason_json(const RequestOutput& piece) {
-  return piece.finish_reason ? Json(to_string(*piece.finish_reason)) : Json(nullptr);
-}
-
-Json stop_reason_json(const RequestOutput& piece) {
-  if (const int* token = std::get_if<int>(&piece.stop_reason)) return *token;
-  if (const auto* text = std::get_if<std::string>(&piece.stop_reason)) return *text;
+Json stop_reason_json(const RequestOutput& output) {
+  if (const int* token = std::get_if<int>(&output.stop_reason)) return *token;
+  if (const std::string* text = std::get_if<std::string>(&output.stop_reason)) return *text;
   return nullptr;
 }
 
-}  // namespace cairn
+Json finish_reason_json(const RequestOutput& output) {
+  return output.finish_reason ? Json(to_string(*output.finish_reason)) : Json(nullptr);
+}
+
+}  // namespace cairn::server

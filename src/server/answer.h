@@ -1,51 +1,63 @@
-// An answer in the making: takes the engine's pieces, gives what goes to the client.
+// The form of an answer: chat completions and completions each have one, in chunks and as a whole.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/outputs.h"
-#include "server/generation_request.h"
-#include "server/json_body.h"
+#include "model/tokenizer/tokenizer.h"
+#include "server/bounded_json.h"
+#include "server/output_mailbox.h"
 
-namespace cairn {
+namespace cairn::server {
 
-/// What all answers say of themselves.
+/// What all answers to one HTTP request begin with.
 struct AnswerHead {
-  std::string id;  // "chatcmpl-…", "cmpl-…"
+  std::string id;
+  std::int64_t created = 0;
   std::string model;
-  std::int64_t created = 0;  // seconds since 1970
+  int n = 1;  // choices a prompt
 };
 
-/// Writes a streamed answer as events, or a whole one as a JSON object.
+/// Counts tokens as pieces come in.
+class UsageCounter {
+ public:
+  void add(const Piece& piece);
+  /// {prompt_tokens, total_tokens, completion_tokens, prompt_tokens_details} of all prompts and choices.
+  Json total() const;
+  /// Of the piece's prompt and choice alone, as continuous_usage_stats wants it.
+  static Json of(const Piece& piece);
+  /// Counts no completion tokens (an echo without generation).
+  void forget_completions() { no_completions_ = true; }
+
+ private:
+  struct PromptTokens {
+    std::int64_t all = 0, cached = 0;
+  };
+  std::map<std::size_t, PromptTokens> prompts_;
+  std::map<std::pair<std::size_t, int>, std::int64_t> completions_;
+  bool no_completions_ = false;
+};
+
+/// Used for one request, from one strand.
 class AnswerWriter {
  public:
   virtual ~AnswerWriter() = default;
-  /// A piece of prompt number `prompt`; a streamed answer appends its events to `out`.
-  virtual void take(RequestOutput&& piece, int prompt, std::string& out) = 0;
-  /// All pieces are in: appends the last events, or the whole body.
-  virtual void end(std::string& out) = 0;
+  /// The chunks that a piece becomes in a stream; may be none.
+  virtual std::vector<Json> chunks(const Piece& piece) = 0;
+  /// A chunk with no choice, for the usage at a stream's end.
+  virtual Json empty_chunk() const = 0;
+
+  virtual void gather(Piece&& piece) = 0;
+  /// The answer from all that was gathered, without usage.
+  virtual Json whole() = 0;
 };
 
-/// Counts tokens over the prompts and choices of a request.
-class UsageCounter {
- public:
-  explicit UsageCounter(std::size_t prompts, int choices)
-      : prompt_tokens_(prompts), cached_tokens_(prompts), completion_tokens_(prompts * static_cast<std::size_t>(choices)) {}
-  /// `choice`: the index over all prompts.
-  void take(const RequestOutput& piece, int prompt, int choice);
-  /// {prompt_tokens, total_tokens, completion_tokens, prompt_tokens_details: {cached_tokens}}.
-  Json usage() const;
-  /// The same of one choice alone, for continuous_usage_stats.
-  Json usage_of(int prompt, int choice) const;
+/// null, a token id, or a stop string.
+Json stop_reason_json(const RequestOutput& output);
+Json finish_reason_json(const RequestOutput& output);
 
- private:
-  std::vector<std::int64_t> prompt_tokens_, cached_tokens_, completion_tokens_;
-};
-
-/// finish_reason and stop_reason as JSON values.
-Json finish_reason_json(const RequestOutput& piece);
-Json stop_reason_json(const RequestOutput& piece);
-
-}  // namespace cairn
+}  // namespace cairn::server

@@ -7,6 +7,8 @@
 namespace cairn::server {
 namespace {
 
+constexpr std::size_t kMaxTemplateVariables = 256;
+
 [[noreturn]] void refuse(std::size_t index, const std::string& what) {
   throw ApiError(400, fmt::format("messages[{}]{}", index, what), "messages");
 }
@@ -128,6 +130,10 @@ Conversation parse_conversation(const Fields& fields) {
   read_tools(fields, conversation.variables);
   if (const Json* documents = fields.array("documents")) conversation.variables["documents"] = *documents;
   if (const Json* extra = fields.object("chat_template_kwargs")) {
+    if (extra->size() > kMaxTemplateVariables) {
+      throw ApiError(400, fmt::format("chat_template_kwargs has {} members, the limit is {}", extra->size(),
+                                      kMaxTemplateVariables), "chat_template_kwargs");
+    }
     for (const auto& [name, value] : extra->items()) conversation.variables[name] = value;
   }
   conversation.own_template = fields.text("chat_template").value_or("");

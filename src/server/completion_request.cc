@@ -65,6 +65,7 @@ CompletionRequest parse_completion_request(const Json& body, const GenerationCon
   if (params.logprobs && *params.logprobs < 0) {
     throw ApiError(400, fmt::format("`logprobs` must be a non-negative value, got {}.", *params.logprobs), "logprobs");
   }
+  request.shows_prompt_logprobs = params.prompt_logprobs.has_value();
   if (request.echo && params.logprobs && !params.prompt_logprobs) params.prompt_logprobs = params.logprobs;
   if (request.echo && params.max_tokens == 0) {
     request.echo_only = true;

@@ -15,6 +15,7 @@ using Prompt = std::variant<std::string, std::vector<int>>;
 struct CompletionRequest {
   SharedRequest shared;  // with logprobs; with prompt_logprobs when they are to be echoed
   std::vector<Prompt> prompts;
+  bool shows_prompt_logprobs = false;  // as a field of each choice, because asked for by name
   bool echo = false;
   bool echo_only = false;  // max_tokens 0: nothing but the prompt is answered
   bool add_special_tokens = true;
