@@ -4,42 +4,72 @@
 namespace cairn::CAIRN_ISA {
 namespace {
 
-// A block of 32: amax / 127, round to nearest even. A block with a nan or an infinity has a nan scale, so that every
-// output that it enters is nan; a block of denormals only is zero.
-CAIRN_INLINE void quantize_block(const float* x, std::int8_t* q, float* scale, float* scaled_sum,
-                                 std::int32_t* negative_sums) {
-  const Vf low = load(x), high = load(x + 16);
+// One row of a8 (tensor/dtype.h).
+struct Row {
+  std::int8_t* quants;
+  float* scales;
+  float* scaled_sums;
+  std::int32_t* negative_sums;
+};
+
+// A block of 32: amax / 127, round to nearest even. A block of denormals only is zero.
+CAIRN_INLINE void quantize_block(Vf low, Vf high, const Row& row, std::int64_t b) {
   const float amax = reduce_max(max(abs(low), abs(high)));
-  const Vf difference = (low - low) + (high - high);  // 0, or nan where an element is not finite
-  const bool finite = reduce_add(difference) == 0.0f;
   const bool zeros = !(amax >= 0x1p-120f);  // 127 / amax stays finite
-  const Vf inverse = set1(zeros || !finite ? 0.0f : 127.0f / amax);
-  const Vi quant_low = to_int(low * inverse), quant_high = to_int(high * inverse);
-  if (__builtin_expect(!finite, 0)) {
-    for (int i = 0; i < 32; ++i) q[i] = 0;
-    *scale = *scaled_sum = __builtin_nanf("");
-    negative_sums[0] = negative_sums[1] = 0;
-    return;
+  const Vf inverse = set1(zeros ? 0.0f : 127.0f / amax);
+  store_i8(row.quants + 32 * b, to_int(low * inverse));
+  store_i8(row.quants + 32 * b + 16, to_int(high * inverse));
+  row.scales[b] = zeros ? 0.0f : amax * (1.0f / 127.0f);
+}
+
+// A block with a nan or an infinity has a nan scale, so that every output that it enters is nan.
+void mark_blocks_that_are_not_finite(const float* x, std::int64_t blocks, const Row& row) {
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const Vf low = load(x + 32 * b), high = load(x + 32 * b + 16);
+    if (reduce_add((low - low) + (high - high)) == 0.0f) continue;
+    for (int i = 0; i < 32; ++i) row.quants[32 * b + i] = 0;
+    row.scales[b] = __builtin_nanf("");
   }
-  store_i8(q, quant_low);
-  store_i8(q + 16, quant_high);
-  const float sum_low = reduce_add(to_float(quant_low)), sum_high = reduce_add(to_float(quant_high));  // exact
-  *scale = zeros ? 0.0f : amax / 127.0f;
-  *scaled_sum = *scale * (sum_low + sum_high);
-  negative_sums[0] = -static_cast<std::int32_t>(sum_low);
-  negative_sums[1] = -static_cast<std::int32_t>(sum_high);
+}
+
+CAIRN_INLINE void sum_block(const std::int32_t* fours, const Row& row, std::int64_t b) {
+  const std::int32_t low = (fours[0] + fours[1]) + (fours[2] + fours[3]),
+                     high = (fours[4] + fours[5]) + (fours[6] + fours[7]);
+  row.negative_sums[2 * b] = -low;
+  row.negative_sums[2 * b + 1] = -high;
+  row.scaled_sums[b] = row.scales[b] * static_cast<float>(low + high);
+}
+
+// Two blocks are one vector of bytes, whose products with 1 are summed by fours.
+void sum_blocks(std::int64_t blocks, const Row& row) {
+  std::int32_t fours[kLanes];
+  for (std::int64_t b = 0; b + 2 <= blocks; b += 2) {
+    istore(fours, dot_u7i8(izero(), bset1(1), bload(row.quants + 32 * b)));
+    sum_block(fours, row, b);
+    sum_block(fours + 8, row, b + 1);
+  }
+  if (blocks % 2 == 0) return;
+  std::int8_t last[64] = {};
+  __builtin_memcpy(last, row.quants + 32 * (blocks - 1), 32);
+  istore(fours, dot_u7i8(izero(), bset1(1), bload(last)));
+  sum_block(fours, row, blocks - 1);
 }
 
 void to_a8(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_end) {
   const std::int64_t blocks = args.k / 32;
   for (std::int64_t r = row_begin; r < row_end; ++r) {
     const auto* x = reinterpret_cast<const float*>(args.x + r * args.x_stride);
-    auto* q = reinterpret_cast<std::int8_t*>(args.out + r * args.out_stride);
-    auto* scales = reinterpret_cast<float*>(q + args.k);
-    float* scaled_sums = scales + blocks;
-    auto* sums = reinterpret_cast<std::int32_t*>(scaled_sums + blocks);
-    for (std::int64_t b = 0; b < blocks; ++b)
-      quantize_block(x + 32 * b, q + 32 * b, scales + b, scaled_sums + b, sums + 2 * b);
+    auto* quants = reinterpret_cast<std::int8_t*>(args.out + r * args.out_stride);
+    auto* scales = reinterpret_cast<float*>(quants + args.k);
+    const Row row = {quants, scales, scales + blocks, reinterpret_cast<std::int32_t*>(scales + 2 * blocks)};
+    Vf difference = zero();  // stays 0, or becomes nan where an element is not finite
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const Vf low = load(x + 32 * b), high = load(x + 32 * b + 16);
+      difference = difference + ((low - low) + (high - high));
+      quantize_block(low, high, row, b);
+    }
+    if (__builtin_expect(reduce_add(difference) != 0.0f, 0)) mark_blocks_that_are_not_finite(x, blocks, row);
+    sum_blocks(blocks, row);
   }
 }
 

@@ -31,7 +31,7 @@ void quantize_block(const float* x, std::int8_t* q, float& scale, float& scaled_
     q[i] = static_cast<std::int8_t>(zeros ? 0.0f : std::nearbyint(x[i] * inverse));
     sums[i / 16] += q[i];
   }
-  scale = !finite ? std::numeric_limits<float>::quiet_NaN() : zeros ? 0.0f : amax / 127.0f;
+  scale = !finite ? std::numeric_limits<float>::quiet_NaN() : zeros ? 0.0f : amax * (1.0f / 127.0f);
   scaled_sum = scale * static_cast<float>(sums[0] + sums[1]);
   negative_sums[0] = -sums[0];
   negative_sums[1] = -sums[1];
