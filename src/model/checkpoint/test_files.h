@@ -91,6 +91,7 @@ class TempFolder {
   const std::string& path() const { return path_; }
   std::string write(const std::string& name, const std::string& bytes) const {
     std::string file = path_ + "/" + name;
+    std::filesystem::remove(file);  // a file system may take a truncated one for precious and write it to disk at once
     std::ofstream(file, std::ios::binary) << bytes;
     return file;
   }
