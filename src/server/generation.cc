@@ -89,7 +89,8 @@ std::string stream_events(const std::vector<Piece>& pieces, const GenerationJob&
 
 asio::awaitable<void> stream_answer(LiveRequests& live, Exchange& exchange, const GenerationJob& job,
                                     AnswerWriter& writer, UsageCounter& usage) {
-  co_await exchange.begin_stream("text/event-stream; charset=utf-8");
+  std::string content_type = "text/event-stream; charset=utf-8";
+  co_await exchange.begin_stream(std::move(content_type));
   while (!live.all_over()) {
     const std::vector<Piece> pieces = live.take();
     if (exchange.gone() || live.overflowed()) co_return;

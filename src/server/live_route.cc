@@ -70,7 +70,8 @@ asio::awaitable<void> show_live(App& app, Exchange& exchange) {
   const std::shared_ptr<const Serving> serving = app.require_serving();
   Pulse pulse(serving->engine());
   exchange.watch_client();
-  co_await exchange.begin_stream("text/event-stream; charset=utf-8");
+  std::string content_type = "text/event-stream; charset=utf-8";
+  co_await exchange.begin_stream(std::move(content_type));
   asio::steady_timer timer(exchange.executor());
   while (!exchange.gone() && !app.stopping) {
     std::string event = "data: " + to_text(pulse.next()) + "\n\n";

@@ -18,6 +18,9 @@
 namespace cairn::server {
 namespace {
 
+// Arguments of awaited calls are named variables throughout: g++ 12 destroys temporaries within co_await expressions
+// twice in some forms.
+
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
@@ -41,7 +44,8 @@ asio::awaitable<void> Session::run(bool refused) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   if (refused) {
-    co_await reply(error_reply(503, "too many connections"));
+    Reply refusal = error_reply(503, "too many connections");
+    co_await reply(std::move(refusal));
     co_await linger();
   }
   for (bool more = !refused; more;) more = co_await serve_one();
@@ -89,7 +93,8 @@ asio::awaitable<error_code> Session::read_header() {
 
 asio::awaitable<error_code> Session::read_body() {
   if (!parser_->is_done() && parser_->get()[http::field::expect] == "100-continue") {
-    const bool sent = co_await write("HTTP/1.1 100 Continue\r\n\r\n");
+    std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const bool sent = co_await write(std::move(go_on));
     if (!sent) co_return asio::error::eof;
   }
   error_code error;
@@ -183,7 +188,8 @@ asio::awaitable<void> Session::answer_error(std::exception_ptr error) {
   if (progress_ == Progress::none) {
     co_await reply(std::move(told));
   } else if (progress_ == Progress::streaming) {
-    const bool sent = co_await send("data: " + told.body + "\n\ndata: [DONE]\n\n");
+    std::string events = "data: " + told.body + "\n\ndata: [DONE]\n\n";
+    const bool sent = co_await send(std::move(events));
     if (sent) co_await end_stream();
   }
 }
@@ -209,16 +215,21 @@ asio::awaitable<void> Session::begin_stream(std::string content_type) {
   progress_ = Progress::streaming;
   std::string extra = "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n";
   if (chunked_) extra += "Transfer-Encoding: chunked\r\n";
-  co_await write(head(200, content_type, extra) + "\r\n");
+  std::string bytes = head(200, content_type, extra) + "\r\n";
+  co_await write(std::move(bytes));
 }
 
 asio::awaitable<bool> Session::send(std::string piece) {
-  co_return co_await write(chunked_ ? chunk(piece) : std::move(piece));
+  if (chunked_) piece = chunk(piece);
+  const bool sent = co_await write(std::move(piece));
+  co_return sent;
 }
 
 asio::awaitable<void> Session::end_stream() {
   progress_ = Progress::streamed;
-  if (chunked_) co_await write("0\r\n\r\n");
+  if (!chunked_) co_return;
+  std::string last_chunk = "0\r\n\r\n";
+  co_await write(std::move(last_chunk));
 }
 
 // Writes everything; false when the client is gone or takes nothing for the stall time.
