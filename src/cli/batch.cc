@@ -50,7 +50,8 @@ class BatchRun {
   }
 
  private:
-  std::string name(std::size_t job) const { return fmt::format("batch-{}", job); }
+  // Unlike any of an earlier run, whose last requests the engine may still be forgetting.
+  std::string name(std::size_t job) const { return fmt::format("batch-{}-{}", started_, job); }
 
   void submit(std::size_t index) {
     const BatchJob& job = jobs_[index];
@@ -109,6 +110,7 @@ class BatchRun {
   const std::vector<BatchJob>& jobs_;
   const BatchEvents& events_;
   std::shared_ptr<Inbox> inbox_;
+  std::int64_t started_ = std::chrono::steady_clock::now().time_since_epoch().count();
   std::size_t window_ = 0, next_ = 0, reported_ = 0, finished_ = 0;
   std::int64_t tokens_ = 0;
   std::map<std::size_t, BatchAnswer> live_, ended_;

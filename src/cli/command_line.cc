@@ -35,10 +35,12 @@ std::vector<std::string> names_of(const CLI::App& app, bool flags) {
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = chosen_command(app);
   std::vector<std::string> extras = app.remaining(true);
-  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || extras.empty()) return error.what();
+  bool incomplete = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
+  bool too_much = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+  if (extras.empty() || (!incomplete && !too_much)) return incomplete && &command == &app ? "a command is needed" : error.what();
   std::string extra = extras.front().substr(0, extras.front().find('='));
   bool flag = extra.starts_with('-');
-  std::string text = fmt::format("unknown {} '{}'", flag ? "flag" : "argument", extra);
+  std::string text = fmt::format("unknown {} '{}'", flag ? "flag" : incomplete ? "command" : "argument", extra);
   std::string near = nearest_name(extra, names_of(command, flag));
   if (!near.empty()) text += fmt::format("; did you mean '{}'?", near);
   return text;

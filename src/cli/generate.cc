@@ -28,10 +28,16 @@ struct GenerateFlags {
 
 std::string read_stdin() { return {std::istreambuf_iterator<char>(std::cin), {}}; }
 
+// A prompt is what the file says, not the newline that ends its last line.
+std::string without_last_newline(std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 std::vector<std::string> gather_prompts(const GenerateFlags& flags) {
   std::vector<std::string> prompts = flags.prompts;
-  for (const std::string& file : flags.files) prompts.push_back(file == "-" ? read_stdin() : read_text_file(file));
-  if (prompts.empty()) prompts.push_back(read_stdin());
+  for (const std::string& file : flags.files) prompts.push_back(without_last_newline(file == "-" ? read_stdin() : read_text_file(file)));
+  if (prompts.empty()) prompts.push_back(without_last_newline(read_stdin()));
   return prompts;
 }
 
@@ -82,7 +88,7 @@ int generate(const GenerateFlags& flags) {
   ModelText model = open_model_text(flags.engine);
   SamplingParams params = default_sampling(model.generation);
   flags.sampling.apply(params);
-  if (params.n < 1) fail_invalid("n must be at least 1, got {}.", params.n);
+  SamplingParams(params).validate(static_cast<int>(model.checkpoint->config().vocab_size));  // before any work
   std::vector<BatchLine> lines = make_lines(flags, model, params);
   std::unique_ptr<LineFile> output;
   if (!flags.output.empty() || !flags.input_jsonl.empty()) output = std::make_unique<LineFile>(flags.output.empty() ? "-" : flags.output, flags.resume);

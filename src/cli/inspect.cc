@@ -102,7 +102,7 @@ int inspect(InspectFlags flags) {
 void add_inspect(CLI::App& app, Action& action) {
   auto flags = std::make_shared<InspectFlags>();
   CLI::App* command = app.add_subcommand("inspect", "Show a model's configuration, tensors, memory, chat template, graph or plan");
-  command->add_option("MODEL,--model", flags->model, "a .gguf file, a model folder, or the name of a model in the model folder")->required();
+  command->add_option("MODEL,--model", flags->model, "a .gguf file, a model folder, or the name of a model in the model folder");
   CLI::Option* graph = command->add_option("--graph", flags->graph, "the graph before and after each pass, as text or svg")->check(CLI::IsMember({"text", "svg"}));
   command->add_option("--out", flags->out, "write the graphs to this folder, a file a pass, and not to standard output")->needs(graph);
   command->add_flag("--plan", flags->plan, "steps, buffers and peak memory of the plan");

@@ -49,7 +49,7 @@ void add_scheduler_flags(CLI::App& command, EngineFlags& flags) {
 }  // namespace
 
 void EngineFlags::add_to(CLI::App& command) {
-  command.add_option("MODEL,--model", model, "a .gguf file, a model folder, or the name of a model in the model folder")->required();
+  command.add_option("MODEL,--model", model, "a .gguf file, a model folder, or the name of a model in the model folder");
   command.add_option("--threads", runner.threads, "threads that compute; 0: all processors")->check(CLI::Range(0, 4096))->capture_default_str()->group("Engine");
   add_scheduler_flags(command, *this);
   add_cache_flags(command, *this);

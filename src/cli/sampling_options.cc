@@ -128,11 +128,11 @@ void SamplingFlags::add_to(CLI::App& command) {
     } else if (field.kind == Kind::strings) {
       option = command.add_option_function<std::vector<std::string>>(
           flag, [this, name](const std::vector<std::string>& all) { given_[name] = all; }, doc);
-      option->take_all()->type_size(1)->expected(1);
+      option->allow_extra_args(false);
     } else if (field.kind == Kind::integers) {
       option = command.add_option_function<std::vector<int>>(
           flag, [this, name](const std::vector<int>& all) { given_[name] = all; }, doc);
-      option->delimiter(',')->expected(1)->take_all();
+      option->delimiter(',')->allow_extra_args(false);
     } else {
       option = command.add_option_function<std::string>(
           flag, [this, name, flag](const std::string& text) { given_[name] = parse_flag(flag, text); }, doc);

@@ -39,7 +39,7 @@ int print_version() {
 void add_tokenize(CLI::App& app, Action& action) {
   auto flags = std::make_shared<TokenizeFlags>();
   CLI::App* command = app.add_subcommand("tokenize", "Show the tokens of a text");
-  command->add_option("MODEL,--model", flags->model, "a model, or its name in the model folder")->required();
+  command->add_option("MODEL,--model", flags->model, "a model, or its name in the model folder");
   command->add_option("TEXT", flags->text, "the text")->required();
   command->add_flag("--add-special-tokens,!--no-add-special-tokens", flags->add_special_tokens, "begin and end as the model's prompts do (default)");
   command->callback([flags, &action] { action = [flags] { return tokenize(*flags); }; });

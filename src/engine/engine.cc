@@ -124,6 +124,7 @@ struct Engine::Impl {
   std::optional<int> primary_eos;
   EngineCore core;            // scheduler thread; kv_cache() const from any
   OutputProcessor processor;  // output thread
+  std::mutex observer_mutex;  // held while an item is passed on
   EngineObserver* observer = nullptr;
 
   mutable std::mutex mutex;  // guards what follows, down to the blank line
@@ -275,6 +276,7 @@ void Engine::Impl::output_loop() {
       items.swap(outbox);
     }
     for (OutboxItem& item : items) {
+      std::lock_guard lock(observer_mutex);
       if (item.started) processor.start(std::move(item.started), std::move(item.sink));
       if (item.step && observer != nullptr) observer->on_step(*item.step);
       for (SequenceOutput& output : item.outputs) processor.process(std::move(output), observer);
@@ -353,7 +355,10 @@ std::vector<StepRecord> Engine::steps_since(std::int64_t& after) const {
   return {impl_->steps.end() - count, impl_->steps.end()};
 }
 
-void Engine::set_observer(EngineObserver* observer) { impl_->observer = observer; }
+void Engine::set_observer(EngineObserver* observer) {
+  std::lock_guard lock(impl_->observer_mutex);
+  impl_->observer = observer;
+}
 
 const ModelRunner& Engine::runner() const { return *impl_->runner; }
 const EngineConfig& Engine::config() const { return impl_->config; }

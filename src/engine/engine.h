@@ -86,7 +86,8 @@ class Engine {
   EngineStats stats() const;
   /// The newest steps (at most 1024), oldest first, that came after step number `after`; `after` becomes the newest.
   std::vector<StepRecord> steps_since(std::int64_t& after) const;
-  void set_observer(EngineObserver* observer);  // before the first submit; outlives the engine
+  /// Null: none. The one that was set before is not called any more once this returns. Not from an observer or sink.
+  void set_observer(EngineObserver* observer);
 
   const ModelRunner& runner() const;
   const EngineConfig& config() const;

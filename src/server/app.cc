@@ -34,8 +34,8 @@ void App::set_serving(ServingContext context) {
   serving->context = std::move(context);
   serving->model_names = config.served_model_names;
   if (serving->model_names.empty()) serving->model_names.push_back(serving->context.model_path);
-  serving->created = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now().time_since_epoch()).count();
+  serving->created =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   serving->max_model_len = serving->engine().runner().max_model_len();
   serving->metrics = std::make_unique<Metrics>(serving->model_name(), serving->engine());
   serving->engine().set_observer(serving->metrics.get());

@@ -16,10 +16,8 @@ Json ChatAnswer::empty_chunk() const {
 
 Json ChatAnswer::chunk(int index, Json delta, Json logprobs) const {
   Json result = empty_chunk();
-  result["choices"].push_back({{"index", index},
-                               {"delta", std::move(delta)},
-                               {"logprobs", std::move(logprobs)},
-                               {"finish_reason", nullptr}});
+  result["choices"].push_back(
+      {{"index", index}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", nullptr}});
   return result;
 }
 
@@ -75,12 +73,8 @@ Json ChatAnswer::whole() {
                        {"finish_reason", choice.finish_reason},
                        {"stop_reason", choice.stop_reason}});
   }
-  return {{"id", head_.id},
-          {"object", "chat.completion"},
-          {"created", head_.created},
-          {"model", head_.model},
-          {"choices", std::move(choices)},
-          {"prompt_logprobs", std::move(prompt_logprobs_)}};
+  return {{"id", head_.id},       {"object", "chat.completion"},   {"created", head_.created},
+          {"model", head_.model}, {"choices", std::move(choices)}, {"prompt_logprobs", std::move(prompt_logprobs_)}};
 }
 
 }  // namespace cairn::server

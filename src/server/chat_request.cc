@@ -131,8 +131,10 @@ Conversation parse_conversation(const Fields& fields) {
   if (const Json* documents = fields.array("documents")) conversation.variables["documents"] = *documents;
   if (const Json* extra = fields.object("chat_template_kwargs")) {
     if (extra->size() > kMaxTemplateVariables) {
-      throw ApiError(400, fmt::format("chat_template_kwargs has {} members, the limit is {}", extra->size(),
-                                      kMaxTemplateVariables), "chat_template_kwargs");
+      throw ApiError(
+          400,
+          fmt::format("chat_template_kwargs has {} members, the limit is {}", extra->size(), kMaxTemplateVariables),
+          "chat_template_kwargs");
     }
     for (const auto& [name, value] : extra->items()) conversation.variables[name] = value;
   }

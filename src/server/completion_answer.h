@@ -15,8 +15,8 @@ class CompletionAnswer final : public AnswerWriter {
     bool echo_only = false;
   };
   /// `prompts` are the token ids and `prompt_texts` the texts that echo gives back, one a prompt.
-  CompletionAnswer(AnswerHead head, const Tokenizer& tokenizer, Options options,
-                   std::vector<std::vector<int>> prompts, std::vector<std::string> prompt_texts);
+  CompletionAnswer(AnswerHead head, const Tokenizer& tokenizer, Options options, std::vector<std::vector<int>> prompts,
+                   std::vector<std::string> prompt_texts);
 
   std::vector<Json> chunks(const Piece& piece) override;
   Json empty_chunk() const override;

@@ -41,8 +41,9 @@ TEST(Connection, KeptAliveAndPipelinedRequestsAreAnsweredInOrder) {
 TEST(Connection, ChunkedBodiesAndExpectContinueAreUnderstood) {
   TestServer server;
   Client client = server.connect();
-  client.write("POST /tokenize HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
-               "6\r\n{\"prom\r\nd\r\npt\": \"abc a\"}\r\n0\r\n\r\n");
+  client.write(
+      "POST /tokenize HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "6\r\n{\"prom\r\nd\r\npt\": \"abc a\"}\r\n0\r\n\r\n");
   EXPECT_EQ(client.read_answer().json()["count"], 2);
   client.write("POST /tokenize HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 17\r\n\r\n");
   EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -54,7 +55,8 @@ TEST(Connection, OldProtocolGetsAnUnchunkedStreamAndTheEnd) {
   TestServer server;
   Client client = server.connect();
   const std::string body = to_text(long_chat(true));
-  client.write("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  client.write("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+               body);
   const std::string all = client.read_all();
   EXPECT_EQ(all.find("Transfer-Encoding"), std::string::npos);
   EXPECT_NE(all.find("Connection: close"), std::string::npos);

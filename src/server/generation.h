@@ -24,9 +24,9 @@ struct GenerationJob {
   bool count_completions = true;
 };
 
-/// Submits the job and answers through `exchange` in the writer's form. When the client goes away, falls too far behind,
-/// or anything fails, all of the job's requests are cancelled. Errors before the first byte are thrown; later ones are
-/// sent within the stream.
+/// Submits the job and answers through `exchange` in the writer's form. When the client goes away, falls too far
+/// behind, or anything fails, all of the job's requests are cancelled. Errors before the first byte are thrown; later
+/// ones are sent within the stream.
 boost::asio::awaitable<void> run_generation(std::shared_ptr<const Serving> serving, Exchange& exchange,
                                             GenerationJob job, std::unique_ptr<AnswerWriter> writer);
 

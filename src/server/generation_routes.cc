@@ -91,8 +91,8 @@ Prepared prepare_completion(App& app, const Serving& serving, const HttpRequest&
   options.show_prompt_logprobs = request.shows_prompt_logprobs;
   options.echo = request.echo;
   options.echo_only = request.echo_only;
-  prepared.writer = std::make_unique<CompletionAnswer>(head, serving.tokenizer(), options, prepared.job.prompts,
-                                                       std::move(texts));
+  prepared.writer =
+      std::make_unique<CompletionAnswer>(head, serving.tokenizer(), options, prepared.job.prompts, std::move(texts));
   return prepared;
 }
 

@@ -99,9 +99,10 @@ Json prompt_logprobs(const Tokenizer& tokenizer, const std::vector<std::optional
     Json entry = Json::object();
     auto& members = static_cast<Json::object_t::Container&>(entry.get_ref<Json::object_t&>());
     const auto add = [&](const TokenLogprob& token) {
-      members.emplace_back(std::to_string(token.token_id), Json{{"logprob", shown(token.logprob)},
-                                                                {"rank", token.rank},
-                                                                {"decoded_token", token_text(tokenizer, token.token_id)}});
+      members.emplace_back(std::to_string(token.token_id),
+                           Json{{"logprob", shown(token.logprob)},
+                                {"rank", token.rank},
+                                {"decoded_token", token_text(tokenizer, token.token_id)}});
     };
     add(position->chosen);
     for (const TokenLogprob& token : position->top) {

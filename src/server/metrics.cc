@@ -22,7 +22,7 @@ const Buckets kFirstToken = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,  0
                              1.0,   2.5,   5.0,  7.5,  10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0};
 const Buckets kInterToken = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,  0.3,  0.4, 0.5,
                              0.75, 1.0,   2.5,  5.0,   7.5, 10.0, 20.0, 40.0, 80.0};
-const Buckets kLatency = {0.3,  0.5,  0.8,  1.0,  1.5,  2.0,   2.5,   5.0,   10.0,   15.0,  20.0,
+const Buckets kLatency = {0.3,  0.5,  0.8,  1.0,  1.5,   2.0,   2.5,   5.0,   10.0,   15.0,  20.0,
                           30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0};
 const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 const Buckets kChoices = {1, 2, 5, 10, 20};
@@ -59,7 +59,8 @@ struct Metrics::Impl {
                           .Help("Count of successfully processed requests.")
                           .Labels(labels)
                           .Register(registry);
-    for (const FinishReason reason : kReasons) success[reason] = &successes.Add({{"finished_reason", to_string(reason)}});
+    for (const FinishReason reason : kReasons)
+      success[reason] = &successes.Add({{"finished_reason", to_string(reason)}});
   }
 
   prometheus::Gauge& gauge(const char* name, const char* help) {
@@ -78,8 +79,7 @@ struct Metrics::Impl {
 
   prometheus::Gauge& running = gauge("vllm:num_requests_running", "Number of requests in model execution batches.");
   prometheus::Gauge& waiting = gauge("vllm:num_requests_waiting", "Number of requests waiting to be processed.");
-  prometheus::Gauge& cache_usage =
-      gauge("vllm:kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.");
+  prometheus::Gauge& cache_usage = gauge("vllm:kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage.");
   prometheus::Counter& cache_queries =
       counter("vllm:prefix_cache_queries_total", "Prefix cache queries, in terms of number of queried tokens.");
   prometheus::Counter& cache_hits =
@@ -98,7 +98,8 @@ struct Metrics::Impl {
       histogram("vllm:request_generation_tokens", "Number of generation tokens processed.", lengths);
   prometheus::Histogram& step_tokens =
       histogram("vllm:iteration_tokens_total", "Histogram of number of tokens per engine_step.", kStepTokens);
-  prometheus::Histogram& choices = histogram("vllm:request_params_n", "Histogram of the n request parameter.", kChoices);
+  prometheus::Histogram& choices =
+      histogram("vllm:request_params_n", "Histogram of the n request parameter.", kChoices);
   prometheus::Histogram& first_token =
       histogram("vllm:time_to_first_token_seconds", "Histogram of time to first token in seconds.", kFirstToken);
   prometheus::Histogram& inter_token =

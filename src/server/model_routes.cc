@@ -17,19 +17,18 @@ Json model_json(const Serving& serving, const std::string& name) {
           {"root", serving.context.model_path},
           {"parent", nullptr},
           {"max_model_len", serving.max_model_len},
-          {"permission",
-           Json::array({{{"id", "modelperm-" + name},
-                         {"object", "model_permission"},
-                         {"created", serving.created},
-                         {"allow_create_engine", false},
-                         {"allow_sampling", true},
-                         {"allow_logprobs", true},
-                         {"allow_search_indices", false},
-                         {"allow_view", true},
-                         {"allow_fine_tuning", false},
-                         {"organization", "*"},
-                         {"group", nullptr},
-                         {"is_blocking", false}}})}};
+          {"permission", Json::array({{{"id", "modelperm-" + name},
+                                       {"object", "model_permission"},
+                                       {"created", serving.created},
+                                       {"allow_create_engine", false},
+                                       {"allow_sampling", true},
+                                       {"allow_logprobs", true},
+                                       {"allow_search_indices", false},
+                                       {"allow_view", true},
+                                       {"allow_fine_tuning", false},
+                                       {"organization", "*"},
+                                       {"group", nullptr},
+                                       {"is_blocking", false}}})}};
 }
 
 }  // namespace

@@ -12,10 +12,9 @@ namespace {
 
 // Fields that mean something to vLLM and would change the answer, but that Cairn does not have yet.
 constexpr const char* kUnsupported[] = {
-    "guided_json",          "guided_regex",       "guided_choice",  "guided_grammar",
-    "structured_outputs",   "use_beam_search",    "prompt_embeds",  "truncate_prompt_tokens",
-    "logits_processors",    "kv_transfer_params", "functions",      "function_call",
-    "thinking_token_budget", "mm_processor_kwargs"};
+    "guided_json",     "guided_regex",  "guided_choice",          "guided_grammar",     "structured_outputs",
+    "use_beam_search", "prompt_embeds", "truncate_prompt_tokens", "logits_processors",  "kv_transfer_params",
+    "functions",       "function_call", "thinking_token_budget",  "mm_processor_kwargs"};
 
 void refuse_unsupported(const Fields& fields) {
   for (const char* name : kUnsupported) {
@@ -26,8 +25,9 @@ void refuse_unsupported(const Fields& fields) {
   if (const Json* format = fields.object("response_format")) {
     const std::optional<std::string> type = Fields(*format, "response_format.").text("type");
     if (!type || *type != "text") {
-      throw ApiError(400, fmt::format("response_format of type {} is unsupported; the only one is text", type.value_or("null")),
-                     "response_format");
+      throw ApiError(
+          400, fmt::format("response_format of type {} is unsupported; the only one is text", type.value_or("null")),
+          "response_format");
     }
   }
 }

@@ -11,7 +11,7 @@
 namespace cairn::server {
 
 struct SharedRequest {
-  std::string model;     // empty: not named
+  std::string model;      // empty: not named
   SamplingParams params;  // ranges unchecked; max_tokens as asked for, none when not
   int priority = 0;
   std::string cache_salt;

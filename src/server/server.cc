@@ -163,7 +163,9 @@ Server::Server(ServerConfig config, Log log) {
   impl_ = std::make_unique<Impl>(std::move(config), std::move(log));
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  if (const auto serving = impl_->app.serving()) serving->engine().set_observer(nullptr);
+}
 
 int Server::port() const { return impl_->acceptor.local_endpoint().port(); }
 
@@ -171,7 +173,8 @@ void Server::set_ready(ServingContext context) { impl_->app.set_serving(std::mov
 
 void Server::run() {
   impl_->running = true;
-  asio::co_spawn(impl_->acceptor.get_executor(), [this] { return impl_->accept_connections(); }, asio::detached);
+  asio::co_spawn(
+      impl_->acceptor.get_executor(), [this] { return impl_->accept_connections(); }, asio::detached);
   std::vector<std::thread> threads;
   for (int i = 1; i < kIoThreads; ++i) threads.emplace_back([this] { impl_->run_io(); });
   impl_->run_io();

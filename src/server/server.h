@@ -16,8 +16,8 @@ namespace cairn {
 
 /// Named as vLLM's flags where those exist.
 struct ServerConfig {
-  std::string host = "127.0.0.1";  // a numeric address, or a name to be resolved
-  int port = 8000;                 // 0: any free port, told by Server::port()
+  std::string host = "127.0.0.1";               // a numeric address, or a name to be resolved
+  int port = 8000;                              // 0: any free port, told by Server::port()
   std::vector<std::string> api_keys;            // when set, routes under /v1 (and those that run the model) need one
   std::vector<std::string> served_model_names;  // the first is the one that answers carry; empty: the model's path
   std::vector<std::string> allowed_origins = {"*"};
@@ -54,8 +54,9 @@ class Server {
   void set_ready(ServingContext context);
   /// Serves until stop(); blocks.
   void run();
-  /// Refuses new requests with 503, lets the running ones end for at most `drain_seconds`, then ends run(). Thread-safe;
-  /// returns when run() is about to. A second call, from another thread, cuts the first one's waiting short.
+  /// Refuses new requests with 503, lets the running ones end for at most `drain_seconds`, then ends run().
+  /// Thread-safe; returns when run() is about to. A second call, from another thread, cuts the first one's waiting
+  /// short.
   void stop(double drain_seconds);
 
  private:

@@ -196,8 +196,9 @@ asio::awaitable<void> Session::answer_error(std::exception_ptr error) {
 
 // Status line and header of a reply, but for its length.
 std::string Session::head(int status, const std::string& content_type, const std::string& extra) const {
-  return fmt::format("HTTP/1.1 {} {}\r\nServer: cairn\r\nDate: {}\r\nContent-Type: {}\r\nConnection: {}\r\n{}{}", status,
-                     reason_phrase(status), http_date(), content_type, keep_alive_ ? "keep-alive" : "close", cors_, extra);
+  return fmt::format("HTTP/1.1 {} {}\r\nServer: cairn\r\nDate: {}\r\nContent-Type: {}\r\nConnection: {}\r\n{}{}",
+                     status, reason_phrase(status), http_date(), content_type, keep_alive_ ? "keep-alive" : "close",
+                     cors_, extra);
 }
 
 asio::awaitable<void> Session::reply(Reply reply) {
@@ -258,8 +259,8 @@ void Session::watch_client() {
 asio::awaitable<void> Session::watch() {
   error_code error;
   while (!end_watch_ && buffer_.size() < kMaxPipelinedBytes) {
-    const std::size_t size = co_await socket_.async_read_some(buffer_.prepare(4096),
-                                                              asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t size =
+        co_await socket_.async_read_some(buffer_.prepare(4096), asio::redirect_error(asio::use_awaitable, error));
     if (error) break;
     buffer_.commit(size);
   }

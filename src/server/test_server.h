@@ -165,7 +165,8 @@ class TestServer {
   Answer get(const std::string& path) const { return connect().request("GET", path); }
   /// Waits until no request is live and no KV block is in use.
   bool becomes_idle(double seconds = 5) const {
-    return becomes([](const EngineStats& s) { return s.running == 0 && s.waiting == 0 && s.kv_blocks_used == 0; }, seconds);
+    return becomes([](const EngineStats& s) { return s.running == 0 && s.waiting == 0 && s.kv_blocks_used == 0; },
+                   seconds);
   }
   bool becomes(const std::function<bool(const EngineStats&)>& condition, double seconds = 5) const {
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);

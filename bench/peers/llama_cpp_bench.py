@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Times llama.cpp, by llama-cpp-python's low-level interface, on one case; prints one JSON object.
+
+cases:  decode   --batch sequences of --input-len tokens, then --output-len steps of one token each, timed
+        prefill  --batch sequences of --input-len tokens, timed
+        serve    both together, timed as one
+        load     opening the model and making a context, until the first token can be computed
+Run by bench/compare; the first round of each case is not counted.
+"""
+import argparse
+import ctypes
+import json
+import random
+import resource
+import time
+
+import llama_cpp as lib
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--case", choices=["decode", "prefill", "serve", "load"], required=True)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--input-len", type=int, default=32)
+    parser.add_argument("--output-len", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--unified-kv", action="store_true", help="one KV buffer for all sequences, as llama.cpp's -kvu")
+    return parser.parse_args()
+
+
+def make_context(model, args):
+    params = lib.llama_context_default_params()
+    cells = (args.input_len + args.output_len + 31) // 32 * 32  # a sequence's share of the cache
+    params.n_ctx = max(cells * args.batch, 256)
+    params.n_batch = 2048
+    params.n_ubatch = 512
+    params.n_seq_max = args.batch
+    params.n_threads = params.n_threads_batch = args.threads
+    params.kv_unified = args.unified_kv
+    params.no_perf = True
+    context = lib.llama_init_from_model(model, params)
+    if not context:
+        raise SystemExit("llama.cpp made no context")
+    return context
+
+
+class Batch:
+    """A llama_batch that is filled token by token."""
+
+    def __init__(self, capacity):
+        self.batch = lib.llama_batch_init(capacity, 0, 1)
+        self.capacity = capacity
+
+    def clear(self):
+        self.batch.n_tokens = 0
+
+    def add(self, token, position, sequence, wants_logits):
+        i = self.batch.n_tokens
+        self.batch.token[i] = token
+        self.batch.pos[i] = position
+        self.batch.n_seq_id[i] = 1
+        self.batch.seq_id[i][0] = sequence
+        self.batch.logits[i] = wants_logits
+        self.batch.n_tokens = i + 1
+
+    def run(self, context):
+        if self.batch.n_tokens and lib.llama_decode(context, self.batch) != 0:
+            raise SystemExit("llama_decode failed")
+        self.clear()
+
+
+def prefill(context, batch, prompts):
+    for sequence, prompt in enumerate(prompts):
+        for position, token in enumerate(prompt):
+            batch.add(token, position, sequence, position + 1 == len(prompt))
+            if batch.batch.n_tokens == batch.capacity:
+                batch.run(context)
+    batch.run(context)
+    lib.llama_synchronize(context)
+
+
+def decode(context, batch, start, steps, tokens):
+    for step in range(steps):
+        for sequence, token in enumerate(tokens):
+            batch.add(token, start + step, sequence, True)
+        batch.run(context)
+        # What a sampler would wait for.
+        lib.llama_synchronize(context)
+
+
+def main():
+    args = parse()
+    quiet = lib.llama_log_callback(lambda level, text, data: None)
+    lib.llama_log_set(quiet, ctypes.c_void_p(0))
+    start = time.perf_counter()
+    lib.llama_backend_init()
+    model = lib.llama_model_load_from_file(args.model.encode(), lib.llama_model_default_params())
+    if not model:
+        raise SystemExit(f"llama.cpp could not open {args.model}")
+    context = make_context(model, args)
+    load_seconds = time.perf_counter() - start
+    vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
+    generator = random.Random(1)
+    prompts = [[generator.randrange(vocabulary) for _ in range(args.input_len)] for _ in range(args.batch)]
+    tokens = [generator.randrange(vocabulary) for _ in range(args.batch)]
+    batch = Batch(2048)
+    memory = lib.llama_get_memory(context)
+    for _ in range(2 if args.case != "load" else 1):
+        lib.llama_memory_clear(memory, True)
+        t0 = time.perf_counter()
+        prefill(context, batch, prompts)
+        t1 = time.perf_counter()
+        if args.case in ("decode", "serve"):
+            decode(context, batch, args.input_len, args.output_len, tokens)
+        t2 = time.perf_counter()
+    seconds = {"prefill": t1 - t0, "decode": t2 - t1, "serve": t2 - t0, "load": load_seconds}[args.case]
+    count = args.batch * (args.input_len if args.case == "prefill" else args.output_len)
+    print(json.dumps({
+        "case": args.case, "seconds": seconds, "tokens_per_s": count / seconds, "load_seconds": load_seconds,
+        "first_prefill_seconds": t1 - t0, "max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "version": lib.__version__, "system": lib.llama_print_system_info().decode().strip()}))
+
+
+if __name__ == "__main__":
+    main()
