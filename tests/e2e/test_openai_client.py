@@ -104,14 +104,18 @@ def test_content_parts_are_joined(client, model):
     assert chat(client, model, parts).choices[0].message.content == chat(client, model).choices[0].message.content
 
 
-def test_conversation_is_remembered(client, model):
+def test_whole_conversation_is_in_the_prompt(cairn_url, client, model):
     messages = [
         {"role": "system", "content": "You answer in one word."},
         {"role": "user", "content": "My name is Ada."},
         {"role": "assistant", "content": "Hello Ada."},
         {"role": "user", "content": "What is my name?"},
     ]
-    assert "Ada" in chat(client, model, messages, max_tokens=24).choices[0].message.content
+    tokens = post_json(cairn_url, "/tokenize", {"messages": messages})["tokens"]
+    prompt = post_json(cairn_url, "/detokenize", {"tokens": tokens})["prompt"]
+    places = [prompt.index(message["content"]) for message in messages]
+    assert places == sorted(places)
+    assert chat(client, model, messages, max_tokens=1).usage.prompt_tokens == len(tokens)
 
 
 def test_logprobs_of_chat(client, model):
