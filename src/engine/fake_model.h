@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/engine.h"
 
 namespace cairn::testing {
@@ -155,7 +156,10 @@ class FakeTokenizer : public Tokenizer {
     for (const int id : ids) text += stream.push(id);
     return text + stream.flush();
   }
-  std::string_view token_bytes(int id) const override { return pieces_.at(id); }
+  std::string_view token_bytes(int id) const override {
+    if (id < 0 || id >= vocab_size()) fail_invalid("token id {} is not in the vocabulary (size {})", id, vocab_size());
+    return pieces_[static_cast<std::size_t>(id)];
+  }
   std::string_view token_text(int id) const override { return pieces_.at(id); }
   bool is_special(int id) const override { return id == 0; }
   std::optional<int> token_id(std::string_view text) const override {

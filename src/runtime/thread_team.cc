@@ -12,8 +12,9 @@
 namespace cairn {
 namespace {
 
-// Long enough to bridge the gaps between the steps of a plan, short enough not to burn an idle machine.
-constexpr int kSpins = 20000;
+// Long enough to bridge the gaps between the steps of a plan, short enough not to burn an idle machine. Yielding now and
+// then lets the member that is waited for run where other programs want the same processors.
+constexpr int kSpins = 20000, kSpinsPerYield = 128;
 
 inline void relax() noexcept {
 #if defined(__x86_64__)
@@ -28,7 +29,8 @@ template <typename T>
 void await_change(const std::atomic<T>& value, T old) noexcept {
   for (int i = 0; i < kSpins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
-    relax();
+    if (i % kSpinsPerYield == kSpinsPerYield - 1) ::sched_yield();
+    else relax();
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
