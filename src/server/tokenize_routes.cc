@@ -42,8 +42,14 @@ Reply detokenize(App& app, const HttpRequest& request) {
   const Fields fields(body);
   check_model(*serving, fields.text("model").value_or(""));
   if (fields.find("tokens") == nullptr) throw ApiError(400, "tokens must be a list of token ids", "tokens");
+  const std::vector<int> ids = fields.integers("tokens");
+  const int vocab_size = serving->tokenizer().vocab_size();
+  for (const int id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    throw ApiError(400, fmt::format("Token id {} is out of vocabulary (size {})", id, vocab_size), "tokens");
+  }
   Reply reply;
-  reply.body = to_text({{"prompt", serving->tokenizer().decode(fields.integers("tokens"), false)}});
+  reply.body = to_text({{"prompt", serving->tokenizer().decode(ids, false)}});
   return reply;
 }
 
