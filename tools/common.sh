@@ -40,6 +40,7 @@ build() {
   shift
   if [ ! -f "$ROOT/build/$preset/build.ninja" ]; then
     say "configuring ($preset)"
+    mkdir -p "$ROOT/build"
     (cd "$ROOT" && cmake --preset "$preset" >"$ROOT/build/$preset.configure.log" 2>&1) ||
       { tail -20 "$ROOT/build/$preset.configure.log" >&2; die "cmake failed; see build/$preset.configure.log"; }
   fi
