@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""Times llama.cpp, by llama-cpp-python's low-level interface, on one case; prints one JSON object.
+"""Times llama.cpp, by llama-cpp-python's low-level interface, on one shape; prints one JSON object.
 
-cases:  decode   --batch sequences of --input-len tokens, then --output-len steps of one token each, timed
-        prefill  --batch sequences of --input-len tokens, timed
-        serve    both together, timed as one
-        load     opening the model and making a context, until the first token can be computed
-Run by bench/compare; the first round of each case is not counted.
+--batch-size sequences of --input-len tokens are computed, then --output-len steps of one token each; both parts are timed
+after a round that is not counted. With --no-warm-up the first round is the one that counts. The load ends with a first token.
 """
 import argparse
 import ctypes
@@ -20,11 +17,11 @@ import llama_cpp as lib
 def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
-    parser.add_argument("--case", choices=["decode", "prefill", "serve", "load"], required=True)
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--input-len", type=int, default=32)
     parser.add_argument("--output-len", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-warm-up", action="store_true")
     parser.add_argument("--unified-kv", action="store_true", help="one KV buffer for all sequences, as llama.cpp's -kvu")
     return parser.parse_args()
 
@@ -32,10 +29,10 @@ def parse():
 def make_context(model, args):
     params = lib.llama_context_default_params()
     cells = (args.input_len + args.output_len + 31) // 32 * 32  # a sequence's share of the cache
-    params.n_ctx = max(cells * args.batch, 256)
+    params.n_ctx = max(cells * args.batch_size, 256)
     params.n_batch = 2048
     params.n_ubatch = 512
-    params.n_seq_max = args.batch
+    params.n_seq_max = args.batch_size
     params.n_threads = params.n_threads_batch = args.threads
     params.kv_unified = args.unified_kv
     params.no_perf = True
@@ -99,26 +96,27 @@ def main():
     if not model:
         raise SystemExit(f"llama.cpp could not open {args.model}")
     context = make_context(model, args)
-    load_seconds = time.perf_counter() - start
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
     generator = random.Random(1)
-    prompts = [[generator.randrange(vocabulary) for _ in range(args.input_len)] for _ in range(args.batch)]
-    tokens = [generator.randrange(vocabulary) for _ in range(args.batch)]
+    prompts = [[generator.randrange(vocabulary) for _ in range(args.input_len)] for _ in range(args.batch_size)]
+    tokens = [generator.randrange(vocabulary) for _ in range(args.batch_size)]
     batch = Batch(2048)
     memory = lib.llama_get_memory(context)
-    for _ in range(2 if args.case != "load" else 1):
+    for round_number in range(1 if args.no_warm_up else 2):
         lib.llama_memory_clear(memory, True)
         t0 = time.perf_counter()
         prefill(context, batch, prompts)
         t1 = time.perf_counter()
-        if args.case in ("decode", "serve"):
-            decode(context, batch, args.input_len, args.output_len, tokens)
+        if round_number == 0:
+            load_seconds = t1 - start
+        decode(context, batch, args.input_len, args.output_len, tokens)
         t2 = time.perf_counter()
-    seconds = {"prefill": t1 - t0, "decode": t2 - t1, "serve": t2 - t0, "load": load_seconds}[args.case]
-    count = args.batch * (args.input_len if args.case == "prefill" else args.output_len)
+    decoded = args.batch_size * args.output_len
     print(json.dumps({
-        "case": args.case, "seconds": seconds, "tokens_per_s": count / seconds, "load_seconds": load_seconds,
-        "first_prefill_seconds": t1 - t0, "max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "prefill_tokens_per_s": args.batch_size * args.input_len / (t1 - t0),
+        "decode_tokens_per_s": decoded / (t2 - t1) if decoded else None,
+        "served_tokens_per_s": decoded / (t2 - t0) if decoded else None,
+        "load_seconds": load_seconds, "max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "version": lib.__version__, "system": lib.llama_print_system_info().decode().strip()}))
 
 

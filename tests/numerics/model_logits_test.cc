@@ -12,7 +12,9 @@
 namespace cairn {
 namespace {
 
-std::string folder(const std::string& name) { return std::string(CAIRN_SOURCE_DIR) + "/tests/reference/data/models/" + name; }
+std::string folder(const std::string& name) {
+  return std::string(CAIRN_SOURCE_DIR) + "/tests/reference/data/models/" + name;
+}
 
 std::vector<float> read_floats(const std::string& path) {
   MappedFile file(path);
@@ -21,19 +23,19 @@ std::vector<float> read_floats(const std::string& path) {
   return values;
 }
 
-std::unique_ptr<GraphRunner> runner_for(const std::string& name, Isa isa, int threads) {
+std::unique_ptr<GraphRunner> runner_at(const std::string& path, Isa isa, int threads) {
   RunnerConfig config;
   config.threads = threads;
   config.max_num_seqs = 4;
   config.max_num_batched_tokens = 64;
   config.kv_cache_bytes = 8 << 20;
-  return std::make_unique<GraphRunner>(Checkpoint::open(folder(name)), config, isa, null_log());
+  return std::make_unique<GraphRunner>(Checkpoint::open(path), config, isa, null_log());
 }
 
 // All prompts of reference.json, one after the other.
 std::vector<float> run_prompts(const std::string& name, Isa isa, int threads, std::int64_t chunk) {
   auto reference = nlohmann::json::parse(read_text_file(folder(name) + "/reference.json"));
-  auto runner = runner_for(name, isa, threads);
+  auto runner = runner_at(folder(name), isa, threads);
   std::vector<float> all;
   for (const auto& prompt : reference["prompts"]) {
     std::vector<float> logits = logits_at_every_position(*runner, prompt.get<std::vector<int>>(), chunk);
@@ -70,20 +72,24 @@ TEST_P(F32Model, LogitsAgreeWithTorchAtEveryPosition) {
   for (std::size_t row = 0; row < expected.size(); row += kVocab) {
     float largest = 0;
     for (std::size_t i = row; i < row + kVocab; ++i) largest = std::max(largest, std::abs(expected[i]));
-    for (std::size_t i = row; i < row + kVocab; ++i) worst = std::max(worst, std::abs(static_cast<double>(actual[i]) - expected[i]) / largest);
+    for (std::size_t i = row; i < row + kVocab; ++i)
+      worst = std::max(worst, std::abs(static_cast<double>(actual[i]) - expected[i]) / largest);
   }
   RecordProperty("max_relative_error", std::to_string(worst));
   EXPECT_LT(worst, 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, F32Model,
-                         ::testing::ValuesIn(cases({"tiny-llama-f32", "tiny-llama-bias-f32", "tiny-llama3-rope-f32", "tiny-qwen3-f32"})), case_name);
+                         ::testing::ValuesIn(cases({"tiny-llama-f32", "tiny-llama-bias-f32", "tiny-llama3-rope-f32",
+                                                    "tiny-qwen3-f32"})),
+                         case_name);
 
 class Bf16Model : public ::testing::TestWithParam<Case> {};
 
 double rms_difference(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    sum += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
   return std::sqrt(sum / static_cast<double>(a.size()));
 }
 
@@ -99,7 +105,8 @@ TEST_P(Bf16Model, LogitsStayWithinTorchsOwnRounding) {
   EXPECT_LE(rms_difference(actual, torch_bf16), 1.5 * rounding);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Bf16Model, ::testing::ValuesIn(cases({"tiny-llama-bf16", "tiny-qwen3-bf16"})), case_name);
+INSTANTIATE_TEST_SUITE_P(Tiny, Bf16Model, ::testing::ValuesIn(cases({"tiny-llama-bf16", "tiny-qwen3-bf16"})),
+                         case_name);
 
 TEST(BatchInvariance, ChunksAndThreadsDoNotChangeABit) {
   for (const char* model : {"tiny-llama-bf16", "tiny-qwen3-f32"}) {
@@ -107,10 +114,23 @@ TEST(BatchInvariance, ChunksAndThreadsDoNotChangeABit) {
       const std::vector<float> whole = run_prompts(model, isa, 1, 64);
       for (std::int64_t chunk : {1, 3, 16, 17}) {
         const std::vector<float> cut = run_prompts(model, isa, static_cast<int>(1 + chunk % 3), chunk);
-        ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0) << model << " " << to_string(isa) << " " << chunk;
+        ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0)
+            << model << " " << to_string(isa) << " " << chunk;
       }
     }
   }
+}
+
+TEST(Gguf, GivesTheBitsOfTheFolderItWasMadeFrom) {
+  const std::string file = std::string(CAIRN_SOURCE_DIR) + "/tests/reference/data/gguf/tiny-llama-bf16.gguf";
+  const std::vector<int> prompt =
+      nlohmann::json::parse(read_text_file(folder("tiny-llama-bf16") + "/reference.json"))["prompts"][0];
+  const std::vector<float> a = logits_at_every_position(*runner_at(file, supported_isas().back(), 2), prompt, 64);
+  const std::vector<float> b =
+      logits_at_every_position(*runner_at(folder("tiny-llama-bf16"), supported_isas().back(), 2), prompt, 64);
+  ASSERT_FALSE(a.empty());
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
 }
 
 }  // namespace

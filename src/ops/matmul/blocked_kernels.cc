@@ -256,7 +256,7 @@ CAIRN_INLINE void any_tile(std::int64_t rows_left, const MatMulArgs& args, Scrat
 // processor does not see them coming.
 template <int kPanels>
 CAIRN_INLINE void prefetch_outputs(const MatMulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t panel) {
-  for (std::int64_t r = row; r < row + rows; ++r) {
+  for (std::int64_t r = row / args.planes; r < (row + rows) / args.planes; ++r) {
     const float* out = args.out + r * args.out_stride + panel * kPanelOutputs;
     for (int p = 0; p < kPanels; ++p) __builtin_prefetch(out + p * kPanelOutputs, 1);
     if (!args.residual) continue;
@@ -268,8 +268,13 @@ CAIRN_INLINE void prefetch_outputs(const MatMulArgs& args, std::int64_t row, std
 template <int kPanels>
 CAIRN_INLINE void finish_tile(const MatMulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t panel,
                               const float* sums) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (int p = 0; p < kPanels; ++p) finish_outputs(args, row + r, panel + p, load(sums + (r * kPanels + p) * kLanes));
+  for (std::int64_t r = 0; r < rows; r += args.planes) {
+    for (int p = 0; p < kPanels; ++p) {
+      const float* at = sums + (r * kPanels + p) * kLanes;
+      const Vf sum = args.planes == 1 ? load(at) : load(at) + load(at + kPanels * kLanes);
+      finish_outputs(args, (row + r) / args.planes, panel + p, sum);
+    }
+  }
 }
 
 // Rows [row_begin, row_end), at most kRowBlock, x kPanels panels from `panel` on.

@@ -25,5 +25,17 @@ CAIRN_INLINE void finish_outputs(const MatMulArgs& args, std::int64_t row, std::
   }
 }
 
+/// Finishes kRows rows of x from `row` on, whose sums `sum_of(r)` gives; those of the planes of a row are added up.
+template <int kRows, typename SumOf>
+CAIRN_INLINE void finish_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel, SumOf sum_of) {
+  if (args.planes == 1) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel, sum_of(r));
+  } else {
+#pragma GCC unroll 8
+    for (int r = 0; r + 1 < kRows; r += 2) finish_outputs(args, (row + r) / 2, panel, sum_of(r) + sum_of(r + 1));
+  }
+}
+
 }  // namespace
 }  // namespace cairn::CAIRN_ISA

@@ -9,11 +9,11 @@ namespace {
 
 using namespace testing;
 
-Tensor activations(std::mt19937& random, DType weight, Isa isa, std::int64_t t, std::int64_t k) {
+Tensor activations(std::mt19937& random, DType weight, Isa isa, std::int64_t t, std::int64_t k, bool precise = false) {
   Tensor x(DType::f32, {t, k});
   std::normal_distribution<float> normal(0, 1);
   for (std::int64_t i = 0; i < t * k; ++i) x.as<float>()[i] = normal(random);
-  const DType wanted = activation_dtype(weight, isa);
+  const DType wanted = activation_dtype(weight, isa, precise);
   if (wanted == DType::f32) return x;
   return std::move(run_fast(kQuantizeActivation, {x.view()}, {{"dtype", std::string(name(wanted))}}, isa)[0]);
 }
@@ -44,7 +44,7 @@ TEST_P(MatMulBits, OfARowAreTheSameInBatchesOf1To70AndForEveryWorkerCount) {
     const std::int64_t k = info(dtype).block_elements == 1 ? 301 : 768, n = GetParam() == Isa::portable ? 38 : 118;
     Tensor weight = random_weight(random, dtype, n, k);
     PackedWeight packed(weight.view());
-    Tensor x = activations(random, dtype, GetParam(), 70, k);
+    Tensor x = activations(random, dtype, GetParam(), 70, k, dtype == DType::q4_1 || dtype == DType::q6_k);
     Tensor all = run(x.view(), packed.view(), 1);
     for (std::int64_t m = 1; m <= 70; ++m) {
       const std::int64_t first = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(71 - m));
@@ -54,10 +54,10 @@ TEST_P(MatMulBits, OfARowAreTheSameInBatchesOf1To70AndForEveryWorkerCount) {
 }
 
 TEST_P(MatMulBits, AreTheSameAcrossBlocksOfRowsAndGridsOfWorkers) {
-  for (DType dtype : {DType::bf16, DType::q4_1}) {
+  for (DType dtype : {DType::bf16, DType::q4_1, DType::q8_0}) {
     Tensor weight = random_weight(random, dtype, 33, 64);
     PackedWeight packed(weight.view());
-    Tensor x = activations(random, dtype, GetParam(), 600, 64);
+    Tensor x = activations(random, dtype, GetParam(), 600, 64, dtype == DType::q8_0);
     Tensor all = run(x.view(), packed.view(), 1);
     for (int workers : {2, 3, 4, 8, 16}) ASSERT_TRUE(same_bits(run(x.view(), packed.view(), workers), all)) << workers;
     for (std::int64_t row : {0, 255, 256, 511, 599})

@@ -29,7 +29,6 @@ Tables tables(Isa isa) {
 }
 
 constexpr std::int64_t kLeastRows = 64;    // that a share of the rows must have
-constexpr std::int64_t kChunkRows = 128, kChunkPanels = 16;  // of two-plane products added up at once
 constexpr std::int64_t kLeastPanels = 16;  // that a share of the panels must have before rows are shared too
 
 std::int64_t panels_of(const TensorView& weight) { return (weight.dim(0) + kPanelOutputs - 1) / kPanelOutputs; }
@@ -39,13 +38,12 @@ class MatMulKernel final : public Kernel {
   explicit MatMulKernel(MatMulConfig config) : config_(std::move(config)), tables_(tables(config_.isa)) {}
 
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
-    const std::int64_t planes = inputs[0].dim(0) * config_.planes;
-    return workers * ((planes > tables_.stream->max_rows ? tables_.blocked->scratch_bytes : 0) + plane_sum_bytes());
+    return streamed(inputs[0]) ? 0 : workers * tables_.blocked->scratch_bytes;
   }
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
            Worker worker) const noexcept override {
-    const std::int64_t rows = inputs[0].dim(0);
+    const std::int64_t rows = inputs[0].dim(0) * config_.planes;
     const auto weights = inputs.subspan(1, config_.formats.size());
     // Workers form a grid: mostly over panels; over rows too when there are more workers than panels keep busy.
     std::int64_t panels = 0;
@@ -57,10 +55,8 @@ class MatMulKernel final : public Kernel {
     const int columns = worker.count / row_shares;
     const Range row_range = share(rows, {worker.index / columns, row_shares}, 8);
     const Worker column = {worker.index % columns, columns};
-    const bool streamed = rows * config_.planes <= tables_.stream->max_rows;
-    const std::int64_t own_bytes = (streamed ? 0 : tables_.blocked->scratch_bytes) + plane_sum_bytes();
-    auto* scratch = reinterpret_cast<std::uint8_t*>(workspace) + worker.index * own_bytes;
-    run_share(inputs, outputs[0], row_range, column, streamed, scratch);
+    auto* scratch = reinterpret_cast<std::uint8_t*>(workspace) + worker.index * tables_.blocked->scratch_bytes;
+    run_share(inputs, outputs[0], row_range, column, streamed(inputs[0]), scratch);
   }
 
  private:
@@ -84,47 +80,14 @@ class MatMulKernel final : public Kernel {
         const MatMulArgs args = arguments(inputs, out, i, first_output, scratch);
         const auto format = static_cast<std::size_t>(config_.formats[i]);
         const auto kernel = streamed ? tables_.stream->run[format] : tables_.blocked->run[format];
-        if (config_.planes == 1) kernel(args, part);
-        else run_planes(kernel, args, part, reinterpret_cast<float*>(scratch + (streamed ? 0 : tables_.blocked->scratch_bytes)));
+        kernel(args, part);
       }
       cost_before += panels * panel_cost;
       first_output += weights[i].dim(0);
     }
   }
 
-  // Each row of x is two rows to the kernels; their products are added up a chunk at a time.
-  void run_planes(void (*kernel)(const MatMulArgs&, const MatMulPart&), const MatMulArgs& args, const MatMulPart& part,
-                  float* sums) const noexcept {
-    for (std::int64_t panel = part.panel_begin; panel < part.panel_end; panel += kChunkPanels) {
-      const std::int64_t panels = std::min(kChunkPanels, part.panel_end - panel), column = panel * kPanelOutputs;
-      const std::int64_t columns = std::min(panels * kPanelOutputs, args.n - column);
-      for (std::int64_t row = part.row_begin; row < part.row_end; row += kChunkRows) {
-        const std::int64_t rows = std::min(kChunkRows, part.row_end - row);
-        MatMulArgs chunk = args;
-        chunk.weight = args.weight + panel * args.layout.panel_bytes;
-        chunk.n = args.n - column;
-        chunk.x_stride = args.x_stride / 2;
-        chunk.x = args.x + row * args.x_stride;
-        chunk.out = sums;
-        chunk.out_stride = kChunkPanels * kPanelOutputs;
-        chunk.bias = chunk.residual = nullptr;
-        kernel(chunk, {0, 2 * rows, 0, panels});
-        for (std::int64_t r = 0; r < rows; ++r) {
-          const float *high = sums + 2 * r * chunk.out_stride, *low = high + chunk.out_stride;
-          float* out = args.out + (row + r) * args.out_stride + column;
-          for (std::int64_t c = 0; c < columns; ++c) out[c] = high[c] + low[c];
-          if (args.bias)
-            for (std::int64_t c = 0; c < columns; ++c) out[c] += args.bias[column + c];
-          if (args.residual)
-            for (std::int64_t c = 0; c < columns; ++c) out[c] += args.residual[(row + r) * args.residual_stride + column + c];
-        }
-      }
-    }
-  }
-
-  std::int64_t plane_sum_bytes() const {
-    return config_.planes == 1 ? 0 : 2 * kChunkRows * kChunkPanels * kPanelOutputs * std::int64_t{sizeof(float)};
-  }
+  bool streamed(const TensorView& x) const { return x.dim(0) * config_.planes <= tables_.stream->max_rows; }
 
   // Streaming costs bytes; blocked work costs products, which are the same for all panels of one K.
   static std::int64_t cost(const TensorView& weight, PanelFormat format, bool streamed) {
@@ -140,7 +103,8 @@ class MatMulKernel final : public Kernel {
     args.k = weight.dim(1);
     args.n = weight.dim(0);
     args.x = x.as<const std::uint8_t>();
-    args.x_stride = row_bytes(x.dtype, x.strides[0]);
+    args.x_stride = row_bytes(x.dtype, x.strides[0]) / config_.planes;
+    args.planes = config_.planes;
     args.out = out.as<float>() + first_output;
     args.out_stride = out.strides[0];
     if (config_.bias) args.bias = inputs[1 + config_.formats.size()].as<const float>() + first_output;

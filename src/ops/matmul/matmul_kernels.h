@@ -12,6 +12,7 @@ struct MatMulArgs {
   const std::uint8_t* weight = nullptr;
   PanelLayout layout;
   std::int64_t k = 0, n = 0;         // n: outputs stored, at most 16 a panel
+  int planes = 1;                    // rows of x whose products add up to one row of out: 2 for a8x2
   const std::uint8_t* x = nullptr;   // rows of the format's activation dtype
   std::int64_t x_stride = 0;         // bytes
   float* out = nullptr;              // at this weight's first column
@@ -22,7 +23,7 @@ struct MatMulArgs {
   std::uint8_t* scratch = nullptr;   // this worker's, blocked_scratch_bytes(), 64-byte aligned
 };
 
-/// Output rows [row_begin, row_end) x panels [panel_begin, panel_end).
+/// Rows of x [row_begin, row_end), multiples of `planes`, x panels [panel_begin, panel_end).
 struct MatMulPart {
   std::int64_t row_begin = 0, row_end = 0, panel_begin = 0, panel_end = 0;
 };
@@ -50,8 +51,8 @@ struct QuantizeArgs {
 };
 
 struct QuantizeTable {
-  void (*to_a8)(const QuantizeArgs&, std::int64_t row_begin, std::int64_t row_end);
-  void (*to_bf16)(const QuantizeArgs&, std::int64_t row_begin, std::int64_t row_end);
+  using Function = void (*)(const QuantizeArgs&, std::int64_t row_begin, std::int64_t row_end);
+  Function to_a8, to_a8x2, to_bf16;
 };
 
 }  // namespace cairn

@@ -21,41 +21,14 @@ const QuantizeTable& table(Isa isa) {
   return portable::kQuantizeTable;
 }
 
-// To a8x2: the values' a8 row, then that of the remainders.
-class QuantizeTwiceKernel final : public Kernel {
- public:
-  explicit QuantizeTwiceKernel(Isa isa) : to_a8_(table(isa).to_a8) {}
-
-  std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
-    return workers * padded_row_bytes(inputs[0].dim(1));
-  }
-
-  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
-           Worker worker) const noexcept override {
-    const TensorView &x = inputs[0], &out = outputs[0];
-    const std::int64_t k = x.dim(1), plane_bytes = row_bytes(DType::a8, k);
-    auto* rest = reinterpret_cast<float*>(workspace + worker.index * padded_row_bytes(k));
-    const Range range = share(x.dim(0), worker);
-    for (std::int64_t t = range.begin; t < range.end; ++t) {
-      const float* row = x.row<float>(t);
-      auto* plane = out.as<std::uint8_t>() + t * row_bytes(out.dtype, out.strides[0]);
-      to_a8_({reinterpret_cast<const std::uint8_t*>(row), 0, plane, 0, k}, 0, 1);
-      const auto* q = reinterpret_cast<const std::int8_t*>(plane);
-      const auto* scales = reinterpret_cast<const float*>(plane + k);
-      for (std::int64_t i = 0; i < k; ++i) rest[i] = row[i] - scales[i / 32] * static_cast<float>(q[i]);
-      to_a8_({reinterpret_cast<const std::uint8_t*>(rest), 0, plane + plane_bytes, 0, k}, 0, 1);
-    }
-  }
-
- private:
-  static std::int64_t padded_row_bytes(std::int64_t k) { return (k * std::int64_t{sizeof(float)} + 63) / 64 * 64; }
-
-  void (*to_a8_)(const QuantizeArgs&, std::int64_t, std::int64_t);
-};
+QuantizeTable::Function function(Isa isa, DType to) {
+  const QuantizeTable& functions = table(isa);
+  return to == DType::a8 ? functions.to_a8 : to == DType::a8x2 ? functions.to_a8x2 : functions.to_bf16;
+}
 
 class QuantizeKernel final : public Kernel {
  public:
-  QuantizeKernel(Isa isa, DType to) : convert_(to == DType::a8 ? table(isa).to_a8 : table(isa).to_bf16) {}
+  QuantizeKernel(Isa isa, DType to) : convert_(function(isa, to)) {}
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
            Worker worker) const noexcept override {
@@ -71,7 +44,7 @@ class QuantizeKernel final : public Kernel {
   }
 
  private:
-  void (*convert_)(const QuantizeArgs&, std::int64_t, std::int64_t);
+  QuantizeTable::Function convert_;
 };
 
 std::vector<ValueType> infer(const InferContext& context) {
@@ -92,7 +65,6 @@ std::vector<ValueType> infer(const InferContext& context) {
 }
 
 std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
-  if (context.outputs[0].dtype == DType::a8x2) return std::make_unique<QuantizeTwiceKernel>(context.isa);
   return std::make_unique<QuantizeKernel>(context.isa, context.outputs[0].dtype);
 }
 

@@ -9,7 +9,8 @@ namespace {
 
 using namespace testing;
 
-const Attributes kA8 = {{"dtype", std::string("a8")}}, kBf16 = {{"dtype", std::string("bf16")}};
+const Attributes kA8 = {{"dtype", std::string("a8")}}, kA8x2 = {{"dtype", std::string("a8x2")}},
+                 kBf16 = {{"dtype", std::string("bf16")}};
 
 class QuantizeActivation : public EveryIsa {};
 
@@ -18,24 +19,29 @@ TEST_P(QuantizeActivation, ToA8IsTheReferenceToTheBit) {
     const Shape shape = {static_cast<std::int64_t>(random() % 6), 32 * (1 + static_cast<std::int64_t>(random() % 20))};
     Padded x = random_padded(random, shape, std::exp2(static_cast<float>(random() % 200) - 130));
     const std::vector<TensorView> inputs = {x.view()};
-    Tensor expected = std::move(run_reference(kQuantizeActivation, inputs, kA8)[0]);
-    for (int workers : {1, 3})
-      ASSERT_TRUE(same_bits(run_fast(kQuantizeActivation, inputs, kA8, GetParam(), workers)[0], expected));
+    for (const Attributes& to : {kA8, kA8x2}) {
+      Tensor expected = std::move(run_reference(kQuantizeActivation, inputs, to)[0]);
+      for (int workers : {1, 3})
+        ASSERT_TRUE(same_bits(run_fast(kQuantizeActivation, inputs, to, GetParam(), workers)[0], expected));
+    }
   }
 }
 
-TEST_P(QuantizeActivation, ToA8IsWithinHalfAStepOfTheValue) {
+TEST_P(QuantizeActivation, IsWithinHalfAStepOfTheValue) {
   Padded x = random_padded(random, {4, 256});
-  Tensor q = std::move(run_fast(kQuantizeActivation, {x.view()}, kA8, GetParam())[0]);
-  std::vector<float> decoded(256);
-  for (std::int64_t t = 0; t < 4; ++t) {
-    decode_activation(q.view(), t, decoded);
-    for (std::int64_t b = 0; b < 8; ++b) {
-      float amax = 0;
-      for (std::int64_t i = 32 * b; i < 32 * b + 32; ++i) amax = std::max(amax, std::abs(x.view().row<float>(t)[i]));
-      for (std::int64_t i = 32 * b; i < 32 * b + 32; ++i)
-        ASSERT_LE(std::abs(decoded[static_cast<std::size_t>(i)] - x.view().row<float>(t)[i]),
-                  amax * (0.5f / 127 + 1e-6f));
+  // The second plane's step is 1/127 of the half step that the first one leaves.
+  for (const auto& [to, half_step] : {std::pair{kA8, 0.5f / 127}, {kA8x2, 0.25f / (127 * 127)}}) {
+    Tensor q = std::move(run_fast(kQuantizeActivation, {x.view()}, to, GetParam())[0]);
+    std::vector<float> decoded(256);
+    for (std::int64_t t = 0; t < 4; ++t) {
+      decode_activation(q.view(), t, decoded);
+      for (std::int64_t b = 0; b < 8; ++b) {
+        float amax = 0;
+        for (std::int64_t i = 32 * b; i < 32 * b + 32; ++i) amax = std::max(amax, std::abs(x.view().row<float>(t)[i]));
+        for (std::int64_t i = 32 * b; i < 32 * b + 32; ++i)
+          ASSERT_LE(std::abs(decoded[static_cast<std::size_t>(i)] - x.view().row<float>(t)[i]),
+                    amax * (half_step + 1e-6f));
+      }
     }
   }
 }
@@ -58,6 +64,8 @@ TEST_P(QuantizeActivation, ABlockThatIsNotFiniteHasANanScaleAndItsNeighboursDoNo
       const auto* scales = reinterpret_cast<const float*>(q.as<std::int8_t>() + 96);
       EXPECT_TRUE(std::isfinite(scales[0]) && std::isfinite(scales[2]));
       EXPECT_TRUE(std::isnan(scales[1]) && std::isnan(scales[4]));
+      EXPECT_TRUE(same_bits(run_fast(kQuantizeActivation, {x.view()}, kA8x2, GetParam())[0],
+                            run_reference(kQuantizeActivation, {x.view()}, kA8x2)[0]));
     }
   }
 }

@@ -12,14 +12,25 @@ struct Row {
   std::int32_t* negative_sums;
 };
 
-// A block of 32: amax / 127, round to nearest even. A block of denormals only is zero.
-CAIRN_INLINE void quantize_block(Vf low, Vf high, const Row& row, std::int64_t b) {
+CAIRN_INLINE Row row_at(std::uint8_t* plane, std::int64_t k) {
+  auto* scales = reinterpret_cast<float*>(plane + k);
+  return {reinterpret_cast<std::int8_t*>(plane), scales, scales + k / 32,
+          reinterpret_cast<std::int32_t*>(scales + 2 * (k / 32))};
+}
+
+// A block of 32: amax / 127, round to nearest even. A block of denormals only is zero. low and high become what that
+// leaves over.
+CAIRN_INLINE void quantize_block(Vf& low, Vf& high, const Row& row, std::int64_t b) {
   const float amax = reduce_max(max(abs(low), abs(high)));
   const bool zeros = !(amax >= 0x1p-120f);  // 127 / amax stays finite
   const Vf inverse = set1(zeros ? 0.0f : 127.0f / amax);
-  store_i8(row.quants + 32 * b, to_int(low * inverse));
-  store_i8(row.quants + 32 * b + 16, to_int(high * inverse));
-  row.scales[b] = zeros ? 0.0f : amax * (1.0f / 127.0f);
+  const Vi low_quants = to_int(low * inverse), high_quants = to_int(high * inverse);
+  const float scale = zeros ? 0.0f : amax * (1.0f / 127.0f);
+  store_i8(row.quants + 32 * b, low_quants);
+  store_i8(row.quants + 32 * b + 16, high_quants);
+  row.scales[b] = scale;
+  low = low - set1(scale) * to_float(low_quants);
+  high = high - set1(scale) * to_float(high_quants);
 }
 
 // A block with a nan or an infinity has a nan scale, so that every output that it enters is nan.
@@ -55,21 +66,26 @@ void sum_blocks(std::int64_t blocks, const Row& row) {
   sum_block(fours, row, blocks - 1);
 }
 
+// kPlanes a8 rows a row: of the values, then of what is left over.
+template <int kPlanes>
 void to_a8(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_end) {
-  const std::int64_t blocks = args.k / 32;
+  const std::int64_t blocks = args.k / 32, plane_bytes = args.k + blocks * 16;
   for (std::int64_t r = row_begin; r < row_end; ++r) {
     const auto* x = reinterpret_cast<const float*>(args.x + r * args.x_stride);
-    auto* quants = reinterpret_cast<std::int8_t*>(args.out + r * args.out_stride);
-    auto* scales = reinterpret_cast<float*>(quants + args.k);
-    const Row row = {quants, scales, scales + blocks, reinterpret_cast<std::int32_t*>(scales + 2 * blocks)};
+    Row planes[kPlanes];
+    for (int i = 0; i < kPlanes; ++i)
+      planes[i] = row_at(args.out + r * args.out_stride + i * plane_bytes, args.k);
     Vf difference = zero();  // stays 0, or becomes nan where an element is not finite
     for (std::int64_t b = 0; b < blocks; ++b) {
-      const Vf low = load(x + 32 * b), high = load(x + 32 * b + 16);
+      Vf low = load(x + 32 * b), high = load(x + 32 * b + 16);
       difference = difference + ((low - low) + (high - high));
-      quantize_block(low, high, row, b);
+      for (const Row& plane : planes) quantize_block(low, high, plane, b);
     }
-    if (__builtin_expect(reduce_add(difference) != 0.0f, 0)) mark_blocks_that_are_not_finite(x, blocks, row);
-    sum_blocks(blocks, row);
+    const bool finite = __builtin_expect(reduce_add(difference) == 0.0f, 1);
+    for (const Row& plane : planes) {
+      if (!finite) mark_blocks_that_are_not_finite(x, blocks, plane);
+      sum_blocks(blocks, plane);
+    }
   }
 }
 
@@ -89,6 +105,6 @@ void to_bf16(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_
 }  // namespace
 
 extern const QuantizeTable kQuantizeTable;
-const QuantizeTable kQuantizeTable = {to_a8, to_bf16};
+const QuantizeTable kQuantizeTable = {to_a8<1>, to_a8<2>, to_bf16};
 
 }  // namespace cairn::CAIRN_ISA

@@ -37,14 +37,33 @@ void quantize_block(const float* x, std::int8_t* q, float& scale, float& scaled_
   negative_sums[1] = -sums[1];
 }
 
+// An a8 row to f32.
+void decode_plane(const std::byte* plane, std::span<float> out) {
+  const auto* q = reinterpret_cast<const std::int8_t*>(plane);
+  const auto* scales = reinterpret_cast<const float*>(q + out.size());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = scales[i / 32] * static_cast<float>(q[i]);
+}
+
+void quantize_plane(std::span<const float> x, std::byte* plane) {
+  const std::size_t k = x.size();
+  auto* q = reinterpret_cast<std::int8_t*>(plane);
+  auto* scales = reinterpret_cast<float*>(q + k);
+  auto* sums = reinterpret_cast<std::int32_t*>(scales + 2 * (k / 32));
+  for (std::size_t b = 0; b < k / 32; ++b)
+    quantize_block(x.data() + 32 * b, q + 32 * b, scales[b], scales[k / 32 + b], sums + 2 * b);
+}
+
 }  // namespace
 
 void decode_activation(const TensorView& x, std::int64_t row, std::span<float> out) {
   const std::byte* data = x.data + row_bytes(x.dtype, x.strides[0]) * row;
-  if (x.dtype != DType::a8) return decode_row(x.dtype, data, out);
-  const auto* q = reinterpret_cast<const std::int8_t*>(data);
-  const auto* scales = reinterpret_cast<const float*>(q + out.size());
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = scales[i / 32] * static_cast<float>(q[i]);
+  if (x.dtype != DType::a8 && x.dtype != DType::a8x2) return decode_row(x.dtype, data, out);
+  const auto k = static_cast<std::int64_t>(out.size());
+  decode_plane(data, out);
+  if (x.dtype == DType::a8) return;
+  std::vector<float> rest(out.size());
+  decode_plane(data + row_bytes(DType::a8, k), rest);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += rest[i];
 }
 
 void matmul_ref(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes& attributes) {
@@ -75,18 +94,20 @@ void matmul_ref(std::span<const TensorView> inputs, std::span<const TensorView> 
 void quantize_activation_ref(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
                              const Attributes&) {
   const TensorView &x = inputs[0], &out = outputs[0];
-  const std::int64_t k = x.dim(1);
+  const auto k = static_cast<std::size_t>(x.dim(1));
+  std::vector<float> rest(k);
   for (std::int64_t t = 0; t < x.dim(0); ++t) {
+    const std::span<const float> row(x.row<float>(t), k);
     std::byte* to = out.data + row_bytes(out.dtype, out.strides[0]) * t;
-    if (out.dtype != DType::a8) {
-      encode_row(out.dtype, {x.row<float>(t), static_cast<std::size_t>(k)}, to);
+    if (out.dtype == DType::bf16) {
+      encode_row(out.dtype, row, to);
       continue;
     }
-    auto* q = reinterpret_cast<std::int8_t*>(to);
-    auto* scales = reinterpret_cast<float*>(q + k);
-    auto* sums = reinterpret_cast<std::int32_t*>(scales + 2 * (k / 32));
-    for (std::int64_t b = 0; b < k / 32; ++b)
-      quantize_block(x.row<float>(t) + 32 * b, q + 32 * b, scales[b], scales[k / 32 + b], sums + 2 * b);
+    quantize_plane(row, to);
+    if (out.dtype == DType::a8) continue;
+    decode_plane(to, rest);
+    for (std::size_t i = 0; i < k; ++i) rest[i] = row[i] - rest[i];
+    quantize_plane(rest, to + row_bytes(DType::a8, x.dim(1)));
   }
 }
 

@@ -59,7 +59,7 @@ void stream_quantized_rows(const MatMulArgs& args, std::int64_t row, std::int64_
       prefetch_block<Format>(quants, block);
       stream_block<Format, kRows>(rows, scales, quants + block * Format::kBlockBytes, block, sum);
     }
-    for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel, sum[r]);
+    finish_rows<kRows>(args, row, panel, [&](int r) __attribute__((always_inline)) { return sum[r]; });
   }
 }
 
