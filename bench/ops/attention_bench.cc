@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-#include "machine_limits.h"
+#include "measure/machine_limits.h"
 #include "ops/attention/attention.h"
 #include "runtime/arena.h"
 #include "tensor/float_formats.h"
@@ -98,12 +98,12 @@ class Case {
 };
 
 void decode(const Model& model, std::int64_t sequences, std::int64_t length, ThreadTeam& team, Isa isa,
-            const ReadBandwidth& probe) {
+            const MemoryBandwidth& probe) {
   Case c(model, sequences, 1, length, team, isa, 256 << 20);
   // Timings and probes alternate; the best of each counts, because other work on the machine only ever slows down.
   double bandwidth = 0, seconds = 1e30;
   for (std::size_t round = 0; round < 5; ++round) {
-    bandwidth = std::max(bandwidth, probe.measure(team, isa));
+    bandwidth = std::max(bandwidth, probe.read(team, isa));
     for (std::size_t i = 0; i < 16; ++i) seconds = std::min(seconds, c.seconds(16 * round + i));
   }
   const double rate = c.kv_bytes() / seconds;
@@ -117,7 +117,7 @@ void prefill(const Model& model, std::int64_t tokens, ThreadTeam& team, Isa isa)
   Case c(model, 1, tokens, tokens, team, isa, 0);
   double peak = 0, seconds = 1e30;
   for (std::size_t round = 0; round < 10; ++round) {
-    peak = std::max(peak, measure_fma_peak(team, isa));
+    peak = std::max(peak, measure_peak(team, isa, Arithmetic::f32));
     seconds = std::min(seconds, c.seconds(round));
   }
   fmt::print("prefill {:<16} {:>6} tokens, {} threads: {:6.1f} GFLOP/s, {:4.0f} % of f32 peak, {:8.1f} us\n",
@@ -135,9 +135,9 @@ int main(int argc, char** argv) {
   const std::string filter = argc > 2 ? argv[2] : "";
   const Isa isa = choose_isa();
   ThreadTeam team(threads);
-  fmt::print("{}, {} threads, f32 peak {:.0f} GFLOP/s\n", to_string(isa), threads, measure_fma_peak(team, isa) / 1e9);
+  fmt::print("{}, {} threads, f32 peak {:.0f} GFLOP/s\n", to_string(isa), threads, measure_peak(team, isa, Arithmetic::f32) / 1e9);
   if (filter != "prefill") {
-    ReadBandwidth probe;
+    MemoryBandwidth probe;
     for (const Model& model : kModels)
       for (std::int64_t length : {1024, 4096, 32768}) decode(model, 1, length, team, isa, probe);
     decode(kModels[1], 32, 192, team, isa, probe);

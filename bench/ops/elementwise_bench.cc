@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "machine_limits.h"
+#include "measure/machine_limits.h"
 #include "ops/registry/registry.h"
 #include "tensor/view.h"
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "machine_limits.h"
+#include "measure/machine_limits.h"
 #include "ops/matmul/matmul.h"
 #include "ops/matmul/packed_weight.h"
 #include "runtime/arena.h"
@@ -86,18 +86,18 @@ class Case {
 
 double peak_of(DType dtype, ThreadTeam& team, Isa isa) {
   const DType activation = activation_dtype(dtype, isa);
-  if (activation == DType::a8) return measure_i8_peak(team, isa);
-  return activation == DType::bf16 ? measure_bf16_peak(team, isa) : measure_fma_peak(team, isa);
+  if (activation == DType::a8) return measure_peak(team, isa, Arithmetic::int8);
+  return activation == DType::bf16 ? measure_peak(team, isa, Arithmetic::bf16) : measure_peak(team, isa, Arithmetic::f32);
 }
 
 // Timings and probes of the limit alternate; the best of each counts, because other work only ever slows down.
 void measure(DType dtype, const WeightShape& shape, std::int64_t tokens, ThreadTeam& team, Isa isa,
-             const ReadBandwidth& probe) {
+             const MemoryBandwidth& probe) {
   Case c(dtype, shape, tokens, team, isa);
   double bandwidth = 0, peak = 0, seconds = 1e30;
   const double budget = 0.25;  // seconds of timing
   for (double spent = 0; spent < budget;) {
-    bandwidth = std::max(bandwidth, probe.measure(team, isa));
+    bandwidth = std::max(bandwidth, probe.read(team, isa));
     peak = std::max(peak, peak_of(dtype, team, isa));
     for (int i = 0; i < 8; ++i) {
       const double once = c.seconds();
@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
   const std::int64_t only = argc > 3 ? std::stoll(argv[3]) : 0;
   const Isa isa = choose_isa();
   ThreadTeam team(threads);
-  const ReadBandwidth probe(256 << 20);
+  const MemoryBandwidth probe(256 << 20);
   for (DType dtype : kFormats) {
     if (!format.empty() && format != name(dtype)) continue;
     for (const WeightShape& shape : kShapes) {

@@ -121,7 +121,12 @@ std::vector<StepTime> Plan::last_profile() const {
   std::vector<StepTime> times;
   for (const Step& step : steps_) {
     const Node& node = graph_.node(step.node);
-    times.push_back({node.name, node.op->name, step.microseconds});
+    std::string weights;
+    for (ValueId id : node.inputs)
+      if (const Value& value = graph_.value(id); value.kind == ValueKind::weight)
+        weights += (weights.empty() ? "" : " ") + to_string(value.type);
+    const Cost cost = node.op->cost ? node.op->cost(step.inputs, step.outputs) : bytes_of(step.inputs, step.outputs);
+    times.push_back({node.name, node.op->name, std::move(weights), step.microseconds, cost});
   }
   return times;
 }

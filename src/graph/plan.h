@@ -14,11 +14,13 @@
 
 namespace cairn {
 
-/// Time that one step took in the last profiled run.
+/// What one step took in the last profiled run, and the least that it had to do.
 struct StepTime {
   std::string name;
   std::string_view op;
+  std::string weights;  // their types, "" for none
   double microseconds = 0;
+  Cost cost;
 };
 
 /// Immutable but for the views that a run binds; one run at a time. Keeps a reference to the weights.

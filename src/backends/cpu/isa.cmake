@@ -25,20 +25,21 @@ endforeach()
 
 function(cairn_isa_sources out)
   cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
+  # They see plain headers of their own room and of ops/core, and the vector types.
+  file(RELATIVE_PATH room ${CMAKE_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR})
+  string(REPLACE "/" "_" own_root ${room})
+  cairn_include_root(${room})
   set(objects "")
   foreach(isa IN LISTS CAIRN_ISAS)
     set(target ${out}_${isa})
     add_library(${target} OBJECT ${ARG_SOURCES})
     target_compile_options(${target} PRIVATE ${CAIRN_ISA_COMMON} ${CAIRN_ISA_FLAGS_${isa}})
     target_compile_definitions(${target} PRIVATE CAIRN_ISA=${isa} CAIRN_ISA_${isa}=1)
-    target_include_directories(${target} PRIVATE ${CAIRN_INCLUDE_FARM}/backends_cpu ${CAIRN_INCLUDE_FARM}/self)
+    target_include_directories(${target} PRIVATE ${CAIRN_INCLUDE_FARM}/${own_root} ${CAIRN_INCLUDE_FARM}/backends_cpu
+                               ${CAIRN_INCLUDE_FARM}/ops_core)
     target_link_libraries(${target} PRIVATE cairn_flags)
     list(APPEND objects $<TARGET_OBJECTS:${target}>)
     set_property(GLOBAL APPEND PROPERTY CAIRN_ISA_OBJECT_TARGETS ${target}:${isa})
   endforeach()
   set(${out} ${objects} PARENT_SCOPE)
 endfunction()
-
-# Sources of that kind may include their own room's plain headers as "ops/family/x.h".
-file(MAKE_DIRECTORY ${CAIRN_INCLUDE_FARM}/self)
-file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/ops ${CAIRN_INCLUDE_FARM}/self/ops SYMBOLIC)

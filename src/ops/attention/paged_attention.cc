@@ -251,6 +251,21 @@ std::vector<ValueType> infer(const InferContext& context) {
   return {{DType::f32, {q[0], q[1].value * q[2].value}}};
 }
 
+// Keys and values of every sequence once; the products of each token with the positions that it sees.
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+  const TensorView &q = inputs[0], &cache = inputs[1];
+  const auto *starts = inputs[4].as<const std::int32_t>(), *lengths = inputs[5].as<const std::int32_t>();
+  const std::span<const TensorView> tokens = inputs.first(1);
+  Cost cost = bytes_of(tokens, outputs);
+  for (std::int64_t s = 0; s < inputs[5].dim(0); ++s) {
+    const double length = lengths[s], queries = starts[s + 1] - starts[s];
+    cost.bytes += 2 * length * static_cast<double>(row_bytes(cache.dtype, cache.dim(1) * cache.dim(3)));
+    const double pairs = queries * (length - queries) + queries * (queries + 1) / 2;
+    cost.operations += 4 * pairs * static_cast<double>(q.dim(1) * q.dim(2));
+  }
+  return cost;
+}
+
 }  // namespace
 
 const Operator kPagedAttention = {
@@ -264,6 +279,7 @@ const Operator kPagedAttention = {
                                                     static_cast<float>(context.attributes.get<double>("scale")));
     },
     .reference = paged_attention_ref,
+    .cost = cost,
 };
 
 }  // namespace cairn

@@ -86,6 +86,13 @@ std::vector<ValueType> infer(const InferContext& context) {
   return {cache, cache};
 }
 
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView>) {
+  const std::span<const TensorView> tokens = inputs.first(2);
+  Cost cost = bytes_of(tokens, {});
+  cost.bytes += cost.bytes * info(inputs[2].dtype).block_bytes / info(inputs[0].dtype).block_bytes;
+  return cost;
+}
+
 constexpr int kAlias[] = {2, 3};
 
 }  // namespace
@@ -100,6 +107,7 @@ const Operator kWriteKv = {
       return std::make_unique<WriteKvKernel>(context.isa);
     },
     .reference = write_kv_ref,
+    .cost = cost,
     .alias = kAlias,
 };
 

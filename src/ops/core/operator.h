@@ -10,6 +10,7 @@
 
 #include "backends/cpu/isa.h"
 #include "ops/core/attributes.h"
+#include "ops/core/cost.h"
 #include "tensor/shape.h"
 #include "tensor/view.h"
 
@@ -64,6 +65,8 @@ struct Operator {
   std::unique_ptr<Kernel> (*prepare)(const PrepareContext&) = nullptr;
   /// The formula, slow and plain, on whole tensors; f32 arithmetic. Null for pure views.
   void (*reference)(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) = nullptr;
+  /// The least work of one run on these views, whose data may be read; null: bytes_of.
+  Cost (*cost)(std::span<const TensorView> inputs, std::span<const TensorView> outputs) = nullptr;
   /// For operators that move no data: output `index` as a view of input 0.
   TensorView (*view)(const TensorView& input, int index, const Attributes&) = nullptr;
   /// alias[i] = j: output i is input j, updated in place (the KV cache). -1 or beyond the end: fresh storage.

@@ -54,6 +54,13 @@ void reference(std::span<const TensorView> inputs, std::span<const TensorView> o
   embed(inputs, outputs[0], {0, inputs[0].dim(0)});
 }
 
+// The rows that are taken, stored and widened.
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+  Cost cost = bytes_of(inputs.first(1), outputs);
+  cost.bytes += static_cast<double>(inputs[0].dim(0) * row_bytes(inputs[1].dtype, inputs[1].dim(1)));
+  return cost;
+}
+
 }  // namespace
 
 const Operator kEmbedding = {
@@ -62,6 +69,7 @@ const Operator kEmbedding = {
     .infer = infer,
     .prepare = prepare,
     .reference = reference,
+    .cost = cost,
 };
 
 }  // namespace cairn

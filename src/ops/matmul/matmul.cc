@@ -84,6 +84,15 @@ std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
   return make_matmul_kernel(std::move(config));
 }
 
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+  Cost cost = bytes_of(inputs, outputs);
+  const DType activation = inputs[0].dtype;
+  cost.operations = 2.0 * static_cast<double>(outputs[0].shape.elements()) * static_cast<double>(inputs[0].dim(1));
+  if (activation == DType::a8 || activation == DType::a8x2) cost.arithmetic = Arithmetic::int8;
+  if (activation == DType::bf16) cost.arithmetic = Arithmetic::bf16;
+  return cost;
+}
+
 }  // namespace
 
 DType activation_dtype(DType weight, Isa isa, bool precise) {
@@ -100,6 +109,7 @@ const Operator kMatMul = {
     .infer = infer,
     .prepare = prepare,
     .reference = matmul_ref,
+    .cost = cost,
 };
 
 }  // namespace cairn

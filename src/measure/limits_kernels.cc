@@ -1,6 +1,10 @@
-#include "limits_kernels.h"
+#include "measure/limits_kernels.h"
 
 #include "backends/cpu/vec.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace cairn::CAIRN_ISA {
 namespace {
@@ -54,9 +58,21 @@ float read(const float* data, std::int64_t n) {
   return reduce_add((a + b) + (c + d));
 }
 
+void copy(float* to, const float* from, std::int64_t n) {
+#if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_avx512_vnni) || defined(CAIRN_ISA_avx512_bf16)
+  for (std::int64_t i = 0; i < n; i += 16) _mm512_stream_ps(to + i, _mm512_loadu_ps(from + i));
+  _mm_sfence();
+#elif defined(__SSE2__)
+  for (std::int64_t i = 0; i < n; i += 4) _mm_stream_ps(to + i, _mm_loadu_ps(from + i));
+  _mm_sfence();
+#else
+  __builtin_memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
+#endif
+}
+
 }  // namespace
 
 extern const LimitsTable kLimitsTable;
-const LimitsTable kLimitsTable = {fma_rounds, dot_i8_rounds, dot_bf16_rounds, read};
+const LimitsTable kLimitsTable = {fma_rounds, dot_i8_rounds, dot_bf16_rounds, read, copy};
 
 }  // namespace cairn::CAIRN_ISA
