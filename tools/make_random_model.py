@@ -68,6 +68,60 @@ def bf16(array):
     return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
 
 
+def pack_k_scales(scales, minimums):
+    """[n, 8] numbers of 6 bits each as the 12 bytes of q4_k (ggml-common.h)."""
+    packed = np.zeros((len(scales), 12), np.uint8)
+    packed[:, 0:4] = scales[:, 0:4] | (scales[:, 4:8] >> 4 << 6)
+    packed[:, 4:8] = minimums[:, 0:4] | (minimums[:, 4:8] >> 4 << 6)
+    packed[:, 8:12] = (scales[:, 4:8] & 15) | (minimums[:, 4:8] & 15) << 4
+    return packed
+
+
+def ratio(a, b):
+    return np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape), np.float32), where=b != 0)
+
+
+def quantize_q4_k(array):
+    """Blocks of 256: 32 values share a scale and a minimum of 6 bits each; rounding to nearest, no search."""
+    x = array.reshape(-1, 8, 32)
+    minimum = np.minimum(x.min(2), 0)
+    scale = (x.max(2) - minimum) / 15
+    d = (scale.max(1, keepdims=True) / 63).astype(np.float16)
+    dmin = (-minimum.min(1, keepdims=True) / 63).astype(np.float16)
+    scales = np.clip(np.rint(ratio(scale, d.astype(np.float32))), 0, 63).astype(np.uint8)
+    minimums = np.clip(np.rint(ratio(-minimum, dmin.astype(np.float32))), 0, 63).astype(np.uint8)
+    step = (d.astype(np.float32) * scales)[..., None]
+    low = (dmin.astype(np.float32) * minimums)[..., None]
+    quants = np.clip(np.rint(ratio(x + low, step)), 0, 15).astype(np.uint8).reshape(-1, 4, 2, 32)
+    nibbles = (quants[:, :, 0] | quants[:, :, 1] << 4).reshape(-1, 128)
+    return np.concatenate([d.view(np.uint8), dmin.view(np.uint8), pack_k_scales(scales, minimums), nibbles], axis=1)
+
+
+def quantize_q6_k(array):
+    """Blocks of 256: 16 values share a scale of 8 bits; rounding to nearest, no search."""
+    x = array.reshape(-1, 16, 16)
+    scale = np.abs(x).max(2) / 31
+    d = (scale.max(1, keepdims=True) / 127).astype(np.float16)
+    scales = np.clip(np.rint(ratio(scale, d.astype(np.float32))), 0, 127).astype(np.int8)
+    step = (d.astype(np.float32) * scales)[..., None]
+    quants = (np.clip(np.rint(ratio(x, step)), -32, 31) + 32).astype(np.uint8).reshape(-1, 2, 4, 32)  # halves, parts
+    low = quants & 15
+    nibbles = np.stack([low[:, :, 0] | low[:, :, 2] << 4, low[:, :, 1] | low[:, :, 3] << 4], axis=2).reshape(-1, 128)
+    high = quants >> 4
+    bits = (high[:, :, 0] | high[:, :, 1] << 2 | high[:, :, 2] << 4 | high[:, :, 3] << 6).reshape(-1, 64)
+    return np.concatenate([nibbles, bits, scales.view(np.uint8), d.view(np.uint8)], axis=1)
+
+
+def q4_k_m_uses_q6_k(name, layers):
+    """Which weights llama-quantize's Q4_K_M stores with more bits: the embedding, and attn_v and ffn_down of some layers."""
+    if name == "token_embd.weight":
+        return True
+    if not name.endswith(("attn_v.weight", "ffn_down.weight")):
+        return False
+    layer, eighth = int(name.split(".")[1]), layers // 8
+    return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
+
+
 def vocabulary(size):
     """Tokens by id, the merges, and the id of the first special token."""
     printable = [b for b in range(256) if 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b]
@@ -123,10 +177,7 @@ def write_folder(folder, shape, seed):
 
 def write_gguf(path, shape, form, seed):
     import gguf
-    kind = {"bf16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0,
-            "q4_0": gguf.GGMLQuantizationType.Q4_0}[form]
-    file_type = {"bf16": gguf.LlamaFileType.MOSTLY_BF16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-                 "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0}[form]
+    kinds, file_type = gguf.GGMLQuantizationType, gguf.LlamaFileType[f"MOSTLY_{form.upper()}"]
     tokens, merges, first = vocabulary(shape["vocab_size"])
     types = np.full(len(tokens), gguf.TokenType.NORMAL)
     types[first:] = gguf.TokenType.UNUSED
@@ -156,25 +207,35 @@ def write_gguf(path, shape, form, seed):
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
 
-    def stored(dims):  # vectors stay f32: runtimes expect norms so
-        return gguf.GGMLQuantizationType.F32 if len(dims) == 1 else kind
+    def stored(name, dims):
+        if len(dims) == 1:  # runtimes expect norms so
+            return kinds.F32
+        if form == "q4_k_m":
+            return kinds.Q6_K if q4_k_m_uses_q6_k(name, shape["num_hidden_layers"]) else kinds.Q4_K
+        return kinds[form.upper()]
+
+    def encode(array, kind):
+        if kind in (kinds.Q4_K, kinds.Q6_K):
+            blocks = (quantize_q4_k if kind == kinds.Q4_K else quantize_q6_k)(array)
+            return blocks.reshape(array.shape[0], -1)
+        return gguf.quantize(array, kind)
 
     for _, name, dims in tensors(shape):
-        size = int(np.prod(dims))
-        block, block_bytes = gguf.GGML_QUANT_SIZES[stored(dims)]
-        writer.add_tensor_info(name, dims, np.dtype(np.float32), size // block * block_bytes, raw_dtype=stored(dims))
+        kind, size = stored(name, dims), int(np.prod(dims))
+        block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+        writer.add_tensor_info(name, dims, np.dtype(np.float32), size // block * block_bytes, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for hf_name, _, dims in tensors(shape):
-        writer.write_tensor_data(gguf.quantize(values(hf_name, dims, seed), stored(dims)))
+    for hf_name, name, dims in tensors(shape):
+        writer.write_tensor_data(encode(values(hf_name, dims, seed), stored(name, dims)))
     writer.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, required=True)
-    parser.add_argument("--format", choices=["bf16", "q8_0", "q4_0"], required=True)
+    parser.add_argument("--format", choices=["bf16", "q8_0", "q4_0", "q4_k_m"], required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="a file ending in .gguf, or a folder (bf16)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

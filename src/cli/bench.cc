@@ -38,8 +38,10 @@ std::vector<int> random_token_ids(std::int64_t count, int low, int high, std::ui
 }
 
 void add_bench(CLI::App& app, Action& action) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure latency, throughput, or a running server");
+  CLI::App* bench = app.add_subcommand("bench", "Measure the machine, operators, latency, throughput, or a running server");
   bench->require_subcommand(1);
+  add_bench_limits(*bench, action);
+  add_bench_ops(*bench, action);
   add_bench_latency(*bench, action);
   add_bench_throughput(*bench, action);
   add_bench_serve(*bench, action);

@@ -1,4 +1,4 @@
-// cairn bench: what its three commands share.
+// cairn bench: what its commands share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,8 @@
 
 namespace cairn {
 
+void add_bench_limits(CLI::App& bench, Action& action);
+void add_bench_ops(CLI::App& bench, Action& action);
 void add_bench_latency(CLI::App& bench, Action& action);
 void add_bench_throughput(CLI::App& bench, Action& action);
 void add_bench_serve(CLI::App& bench, Action& action);
