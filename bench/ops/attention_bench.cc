@@ -57,8 +57,11 @@ class Case {
       starts_.as<std::int32_t>()[s + 1] = static_cast<std::int32_t>((s + 1) * query);
       lengths_.as<std::int32_t>()[s] = static_cast<std::int32_t>(length);
     }
-    const Attributes attributes = {{"scale", 1 / std::sqrt(static_cast<double>(model.head_dim))}};
-    kernel_ = kPagedAttention.prepare({{}, {}, attributes, isa});
+    const Attributes attributes = {{"scale", 1 / std::sqrt(static_cast<double>(model.head_dim))},
+                                   {"products", std::string("bf16")}};
+    std::vector<ValueType> types;
+    for (const TensorView& view : inputs(0)) types.push_back({view.dtype, {}});
+    kernel_ = kPagedAttention.prepare({types, {}, attributes, isa});
     workspace_ = Tensor(DType::u8, {kernel_->workspace_bytes(inputs(0), team.size()) + 64});
   }
 

@@ -25,7 +25,8 @@ struct Pass {
 Graph merge_matmuls(const Graph& graph, const PassContext& context);
 /// Add followed by RmsNorm of the sum becomes AddRmsNorm.
 Graph fuse_add_rms_norm(const Graph& graph, const PassContext& context);
-/// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads.
+/// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads; lets
+/// attention round as bf16 products do, unless activations are to be precise.
 Graph prepack(const Graph& graph, const PassContext& context);
 
 /// All passes of serving, in order.

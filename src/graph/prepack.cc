@@ -26,6 +26,12 @@ Graph prepack(const Graph& graph, const PassContext& context) {
       if (graph.value(node.inputs[i]).kind == ValueKind::weight && graph.value(node.inputs[i]).type.shape.size() == 2) pack(node.inputs[i]);
   }
   for (const Node& node : graph.nodes()) {
+    if (node.op->name == "PagedAttention" && !context.precise_activations) {
+      Node rounded = node;
+      rounded.attributes.set("products", std::string("bf16"));
+      rewrite.copy(rounded);
+      continue;
+    }
     if (node.op->name != "MatMul") {
       rewrite.copy(node);
       continue;

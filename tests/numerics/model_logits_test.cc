@@ -23,8 +23,10 @@ std::vector<float> read_floats(const std::string& path) {
   return values;
 }
 
-std::unique_ptr<GraphRunner> runner_at(const std::string& path, Isa isa, int threads) {
+std::unique_ptr<GraphRunner> runner_at(const std::string& path, Isa isa, int threads,
+                                       const std::string& precision = "auto") {
   RunnerConfig config;
+  config.activation_precision = precision;
   config.threads = threads;
   config.max_num_seqs = 4;
   config.max_num_batched_tokens = 64;
@@ -33,9 +35,10 @@ std::unique_ptr<GraphRunner> runner_at(const std::string& path, Isa isa, int thr
 }
 
 // All prompts of reference.json, one after the other.
-std::vector<float> run_prompts(const std::string& name, Isa isa, int threads, std::int64_t chunk) {
+std::vector<float> run_prompts(const std::string& name, Isa isa, int threads, std::int64_t chunk,
+                               const std::string& precision = "auto") {
   auto reference = nlohmann::json::parse(read_text_file(folder(name) + "/reference.json"));
-  auto runner = runner_at(folder(name), isa, threads);
+  auto runner = runner_at(folder(name), isa, threads, precision);
   std::vector<float> all;
   for (const auto& prompt : reference["prompts"]) {
     std::vector<float> logits = logits_at_every_position(*runner, prompt.get<std::vector<int>>(), chunk);
@@ -98,11 +101,13 @@ double rms_difference(const std::vector<float>& a, const std::vector<float>& b) 
 TEST_P(Bf16Model, LogitsStayWithinTorchsOwnRounding) {
   const std::vector<float> exact = read_floats(folder(GetParam().model) + "/logits.bin");
   const std::vector<float> torch_bf16 = read_floats(folder(GetParam().model) + "/logits_bf16.bin");
-  const std::vector<float> actual = run_prompts(GetParam().model, GetParam().isa, 2, 64);
-  ASSERT_EQ(actual.size(), exact.size());
   const double rounding = rms_difference(torch_bf16, exact);
-  EXPECT_LE(rms_difference(actual, exact), rounding);
-  EXPECT_LE(rms_difference(actual, torch_bf16), 1.5 * rounding);
+  for (const char* precision : {"int8", "int16"}) {  // the first lets attention multiply in bf16
+    const std::vector<float> actual = run_prompts(GetParam().model, GetParam().isa, 2, 64, precision);
+    ASSERT_EQ(actual.size(), exact.size());
+    EXPECT_LE(rms_difference(actual, exact), rounding) << precision;
+    EXPECT_LE(rms_difference(actual, torch_bf16), 1.5 * rounding) << precision;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Bf16Model, ::testing::ValuesIn(cases({"tiny-llama-bf16", "tiny-qwen3-bf16"})),
@@ -111,9 +116,9 @@ INSTANTIATE_TEST_SUITE_P(Tiny, Bf16Model, ::testing::ValuesIn(cases({"tiny-llama
 TEST(BatchInvariance, ChunksAndThreadsDoNotChangeABit) {
   for (const char* model : {"tiny-llama-bf16", "tiny-qwen3-f32"}) {
     for (Isa isa : supported_isas()) {
-      const std::vector<float> whole = run_prompts(model, isa, 1, 64);
+      const std::vector<float> whole = run_prompts(model, isa, 1, 64, "int8");
       for (std::int64_t chunk : {1, 3, 16, 17}) {
-        const std::vector<float> cut = run_prompts(model, isa, static_cast<int>(1 + chunk % 3), chunk);
+        const std::vector<float> cut = run_prompts(model, isa, static_cast<int>(1 + chunk % 3), chunk, "int8");
         ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0)
             << model << " " << to_string(isa) << " " << chunk;
       }

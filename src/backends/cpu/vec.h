@@ -41,11 +41,34 @@ CAIRN_INLINE void store_n(float* p, Vf v, std::int64_t n) {
   std::memcpy(p, lanes, static_cast<std::size_t>(n) * sizeof(float));
 }
 
+/// a * 2^n for a in [0.5, 2] and whole n in [-150, 150]; what is beyond f32 becomes inf, or at the other end denormal or 0.
+CAIRN_INLINE Vf mul_pow2(Vf a, Vf n) {
+#if defined(__AVX512F__)
+  return {_mm512_scalef_ps(a.v, n.v)};
+#else
+  // In two factors, so that neither overflows on the way.
+  const Vf clamped = max(min(n, set1(150.0f)), set1(-150.0f));
+  const Vf half = round_nearest(clamped * set1(0.5f));
+  return a * pow2(half) * pow2(clamped - half);
+#endif
+}
+
+/// store_bf16 as the processor converts: denormals may become 0.
+CAIRN_INLINE void store_bf16_flushed(std::uint16_t* p, Vf a) {
+#if defined(CAIRN_ISA_avx512_bf16)
+  const __m256bh bits = _mm512_cvtneps_pbh(a.v);
+  std::memcpy(p, &bits, sizeof bits);
+#else
+  store_bf16(p, a);
+#endif
+}
+
 /// e^x to 2 ulp; 0 below -87.3, inf above 88.7, nan for nan.
 CAIRN_INLINE Vf exp(Vf x) {
   // Source: Cody and Waite range reduction, then the degree 6 minimax polynomial of e^r on [-ln2/2, ln2/2].
-  const Vf n = round_nearest(x * set1(1.44269504088896341f));
-  Vf r = fma(n, set1(-0.693359375f), x);
+  const Vf clamped = min(set1(100.0f), x);  // in this order nan stays
+  const Vf n = round_nearest(clamped * set1(1.44269504088896341f));
+  Vf r = fma(n, set1(-0.693359375f), clamped);
   r = fma(n, set1(2.12194440e-4f), r);
   Vf p = set1(1.9875691500e-4f);
   p = fma(p, r, set1(1.3981999507e-3f));
@@ -54,13 +77,7 @@ CAIRN_INLINE Vf exp(Vf x) {
   p = fma(p, r, set1(1.6666665459e-1f));
   p = fma(p, r, set1(5.0000001201e-1f));
   p = fma(p, r * r, r + set1(1.0f));
-  // 2^n in two factors, so that n = 128 and denormal results do not overflow on the way.
-  const Vf clamped = max(min(n, set1(130.0f)), set1(-150.0f));
-  const Vf half = round_nearest(clamped * set1(0.5f));
-  Vf y = p * pow2(half) * pow2(clamped - half);
-  y = select_less(x, set1(-87.33654f), zero(), y);
-  y = select_less(set1(88.72284f), x, set1(__builtin_inff()), y);
-  return select_unordered(x, x, y);
+  return select_less(x, set1(-87.33654f), zero(), mul_pow2(p, n));
 }
 
 /// 1 / (1 + e^-x)

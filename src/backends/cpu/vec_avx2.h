@@ -40,10 +40,6 @@ CAIRN_INLINE Vf select_less(Vf a, Vf b, Vf yes, Vf no) {
   return {_mm256_blendv_ps(no.l, yes.l, _mm256_cmp_ps(a.l, b.l, _CMP_LT_OQ)),
           _mm256_blendv_ps(no.h, yes.h, _mm256_cmp_ps(a.h, b.h, _CMP_LT_OQ))};
 }
-CAIRN_INLINE Vf select_unordered(Vf a, Vf yes, Vf no) {
-  return {_mm256_blendv_ps(no.l, yes.l, _mm256_cmp_ps(a.l, a.l, _CMP_UNORD_Q)),
-          _mm256_blendv_ps(no.h, yes.h, _mm256_cmp_ps(a.h, a.h, _CMP_UNORD_Q))};
-}
 
 CAIRN_INLINE float reduce_add(Vf a) {
   __m256 h = _mm256_add_ps(a.l, a.h);

@@ -36,10 +36,6 @@ CAIRN_INLINE Vf pow2(Vf n) {
 CAIRN_INLINE Vf select_less(Vf a, Vf b, Vf yes, Vf no) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
 }
-/// isnan(a) ? yes : no
-CAIRN_INLINE Vf select_unordered(Vf a, Vf yes, Vf no) {
-  return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), no.v, yes.v)};
-}
 
 /// Sum and maximum over lanes, by halves: (i, i+8), (i, i+4), (i, i+2), (i, i+1); the same order on every set.
 CAIRN_INLINE float reduce_add(Vf a) {

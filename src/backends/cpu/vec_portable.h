@@ -55,7 +55,6 @@ CAIRN_INLINE Vi to_int_small(Vf a) {
 }
 CAIRN_INLINE Vf pow2(Vf n) { return {(F32x16)((to_int_small(n).v + 127) << 23)}; }
 CAIRN_INLINE Vf select_less(Vf a, Vf b, Vf yes, Vf no) { return {a.v < b.v ? yes.v : no.v}; }
-CAIRN_INLINE Vf select_unordered(Vf a, Vf yes, Vf no) { return {a.v != a.v ? yes.v : no.v}; }
 
 CAIRN_INLINE float reduce_add(Vf a) {
   float s[16];

@@ -13,29 +13,34 @@ inline constexpr std::int64_t kStepTokens = 256;
 inline constexpr std::int64_t kStepGroups = kStepTokens / kKvGroup;
 /// Groups that are prefetched ahead of the one being read.
 inline constexpr std::int64_t kAhead = 4;
-/// Rows that share a score buffer.
-inline constexpr std::int64_t kScoreRows = 4;
-
-/// A softmax under way: floats [0] the maximum, [1] the sum, [kStateHeader ..] the weighted sum of values [head_dim].
+/// A softmax under way: floats [0] the maximum, [1] the sum, [2] and [3] scratch, [kStateHeader ..] the weighted sum of
+/// values [head_dim].
 inline constexpr std::int64_t kStateHeader = 16;
+
+/// How q and probabilities are multiplied with the cache: as f32, or rounded to bf16 (a bf16 cache only).
+enum class Products : std::uint8_t { f32, bf16 };
 
 /// A tile of query rows against one step of positions. Rows stand in order of position.
 struct AttentionStep {
   const void* k[kStepGroups + kAhead];  // groups of 16 keys and values, as far as the last row sees,
   const void* v[kStepGroups + kAhead];  // and kAhead places of what is read afterwards
-  bool bf16 = true;                     // else f32
+  bool bf16_cache = true;               // else f32
+  Products products = Products::f32;
   std::int64_t head_dim = 0;
   std::int64_t rows = 0;
-  const float* q = nullptr;  // [rows, head_dim], scaled
+  const void* q = nullptr;  // [rows, head_dim] as load_query made them
   const std::int64_t* visible =
       nullptr;              // [rows] positions of this step that each row sees, never fewer than the row before
-  float* scores = nullptr;  // scratch [kScoreRows, kStepTokens]
+  float* scores = nullptr;  // scratch [rows, kStepTokens]
+  float* sums = nullptr;    // scratch [rows, head_dim]
   float* states = nullptr;  // row r's state is at states + r * state_stride
   std::int64_t state_stride = 0;
   bool fresh = false;  // states are written instead of merged into
 };
 
 struct AttentionTable {
+  /// q * scale, as f32 or rounded to bf16.
+  void (*load_query)(const float* q, float scale, std::int64_t head_dim, Products products, void* out);
   void (*step)(const AttentionStep& step);
   /// Merges the state of a later range of positions into that of the earlier ones.
   void (*merge)(float* state, const float* later, std::int64_t head_dim);

@@ -36,7 +36,7 @@ std::int64_t item_rows(std::int64_t group) { return std::max<std::int64_t>(kItem
 // Floats of a state, and of one worker's scratch: q, states and visible counts of an item's rows, and scores.
 std::int64_t state_floats(std::int64_t head_dim) { return kStateHeader + head_dim; }
 std::int64_t scratch_floats(std::int64_t rows, std::int64_t head_dim) {
-  return (rows * (head_dim + state_floats(head_dim) + 2) + kScoreRows * kStepTokens + 15) / 16 * 16;
+  return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 2) + 15) / 16 * 16;
 }
 
 // Partial states there is room for: depends only on what does not change from run to run.
@@ -49,10 +49,11 @@ std::int64_t partial_capacity(const TensorView& cache, std::int64_t rows, int wo
 // One run of the kernel as one worker sees it.
 class Run {
  public:
-  Run(const AttentionTable& table, float scale, std::span<const TensorView> inputs, const TensorView& out,
-      std::byte* workspace, Worker worker)
+  Run(const AttentionTable& table, float scale, Products products, std::span<const TensorView> inputs,
+      const TensorView& out, std::byte* workspace, Worker worker)
       : table_(table),
         scale_(scale),
+        products_(products),
         q_(inputs[0]),
         k_(inputs[1]),
         v_(inputs[2]),
@@ -75,7 +76,8 @@ class Run {
     states_ = floats + worker.index * scratch_floats(rows, head_dim_);
     scaled_q_ = states_ + rows * state_floats(head_dim_);
     scores_ = scaled_q_ + rows * head_dim_;
-    visible_ = reinterpret_cast<std::int64_t*>(scores_ + kScoreRows * kStepTokens);
+    sums_ = scores_ + rows * kStepTokens;
+    visible_ = reinterpret_cast<std::int64_t*>(sums_ + rows * head_dim_);
   }
 
   // Phase 0: whole items from end to end; the steps of cut items as partial states.
@@ -140,7 +142,10 @@ class Run {
     for (std::int64_t r = 0; r < rows_of(item); ++r) {
       const float* q = q_.row<const float>(item.first_token + r / batch_.group) +
                        (item.head * batch_.group + r % batch_.group) * q_.strides[1];
-      for (std::int64_t d = 0; d < head_dim_; ++d) scaled_q_[r * head_dim_ + d] = q[d] * scale_;
+      // Rows of bf16 take half of each row's place, one after the other.
+      const std::int64_t bytes = products_ == Products::bf16 ? 2 : 4;
+      table_.load_query(q, scale_, head_dim_, products_,
+                        reinterpret_cast<std::byte*>(scaled_q_) + r * head_dim_ * bytes);
     }
   }
 
@@ -167,7 +172,8 @@ class Run {
       step.k[groups + g] = step.v[std::min(g, groups - 1)];
       step.v[groups + g] = next < item.positions ? group_at(k_, item, next) : step.v[groups - 1];
     }
-    step.bf16 = k_.dtype == DType::bf16;
+    step.bf16_cache = k_.dtype == DType::bf16;
+    step.products = products_;
     step.head_dim = head_dim_;
     step.rows = rows_of(item);
     step.q = scaled_q_;
@@ -175,6 +181,7 @@ class Run {
       visible_[r] = std::clamp<std::int64_t>(seen(item, r) - begin, 0, kStepTokens);
     step.visible = visible_;
     step.scores = scores_;
+    step.sums = sums_;
     step.states = states_;
     step.state_stride = state_floats(head_dim_);
     return step;
@@ -198,17 +205,19 @@ class Run {
 
   const AttentionTable& table_;
   float scale_;
+  Products products_;
   const TensorView &q_, &k_, &v_, &tables_, &out_;
   Worker worker_;
   std::int64_t head_dim_, block_size_, capacity_ = 0, total_cost_ = 0;
   AttentionBatch batch_;
-  float *partials_, *states_, *scaled_q_, *scores_;
+  float *partials_, *states_, *scaled_q_, *scores_, *sums_;
   std::int64_t* visible_;
 };
 
 class PagedAttentionKernel final : public Kernel {
  public:
-  PagedAttentionKernel(Isa isa, float scale) : table_(table(isa)), scale_(scale) {}
+  PagedAttentionKernel(Isa isa, float scale, Products products)
+      : table_(table(isa)), scale_(scale), products_(products) {}
 
   int phases() const override { return 2; }
 
@@ -221,14 +230,22 @@ class PagedAttentionKernel final : public Kernel {
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int phase,
            Worker worker) const noexcept override {
-    const Run run(table_, scale_, inputs, outputs[0], workspace, worker);
+    const Run run(table_, scale_, products_, inputs, outputs[0], workspace, worker);
     phase == 0 ? run.attend() : run.combine();
   }
 
  private:
   const AttentionTable& table_;
   float scale_;
+  Products products_;
 };
+
+Products products_of(const PrepareContext& context) {
+  const bool may_round = context.attributes.get_or<std::string>("products", "f32") == "bf16";
+  // Elsewhere a bf16 product costs more than two of f32.
+  const bool gains = context.isa == Isa::avx512_bf16 && context.inputs[1].dtype == DType::bf16;
+  return may_round && gains ? Products::bf16 : Products::f32;
+}
 
 std::vector<ValueType> infer(const InferContext& context) {
   constexpr std::string_view op = "PagedAttention";
@@ -247,16 +264,20 @@ std::vector<ValueType> infer(const InferContext& context) {
     fail_invalid("{}: the query heads of {} must be a multiple of the KV heads of {}", op, to_string(context.inputs[0]),
                  to_string(context.inputs[1]));
   for (const auto& [name, value] : context.attributes.entries())
-    if (name != "scale") fail(ErrorKind::unsupported, "{}: attribute '{}' is not supported", op, name);
+    if (name != "scale" && name != "products")
+      fail(ErrorKind::unsupported, "{}: attribute '{}' is not supported", op, name);
+  const auto products = context.attributes.get_or<std::string>("products", "f32");
+  if (products != "f32" && products != "bf16") fail_invalid("{}: products is '{}'; accepted: f32, bf16", op, products);
   return {{DType::f32, {q[0], q[1].value * q[2].value}}};
 }
 
 // Keys and values of every sequence once; the products of each token with the positions that it sees.
-Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes& attributes) {
   const TensorView &q = inputs[0], &cache = inputs[1];
   const auto *starts = inputs[4].as<const std::int32_t>(), *lengths = inputs[5].as<const std::int32_t>();
   const std::span<const TensorView> tokens = inputs.first(1);
   Cost cost = bytes_of(tokens, outputs);
+  if (attributes.get_or<std::string>("products", "f32") == "bf16") cost.arithmetic = Arithmetic::bf16;
   for (std::int64_t s = 0; s < inputs[5].dim(0); ++s) {
     const double length = lengths[s], queries = starts[s + 1] - starts[s];
     cost.bytes += 2 * length * static_cast<double>(row_bytes(cache.dtype, cache.dim(1) * cache.dim(3)));
@@ -275,8 +296,8 @@ const Operator kPagedAttention = {
         "attention [T, Hq * D]",
     .infer = infer,
     .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
-      return std::make_unique<PagedAttentionKernel>(context.isa,
-                                                    static_cast<float>(context.attributes.get<double>("scale")));
+      const auto scale = static_cast<float>(context.attributes.get<double>("scale"));
+      return std::make_unique<PagedAttentionKernel>(context.isa, scale, products_of(context));
     },
     .reference = paged_attention_ref,
     .cost = cost,

@@ -24,7 +24,8 @@ struct CacheShape {
 /// Caches hold finite random numbers where sequences have tokens and nan everywhere else; block tables are shuffled.
 class AttentionCase {
  public:
-  AttentionCase(std::mt19937& random, const CacheShape& shape, std::vector<SequenceShape> sequences, float scale = 1.0f)
+  AttentionCase(std::mt19937& random, const CacheShape& shape, std::vector<SequenceShape> sequences, float scale = 1.0f,
+                const std::string& products = "f32")
       : shape_(shape), sequences_(std::move(sequences)) {
     std::int64_t blocks = 1, tokens = 0;
     for (const SequenceShape& s : sequences_) {
@@ -47,7 +48,7 @@ class AttentionCase {
       fill_sequence(random, static_cast<std::int64_t>(s), scale);
     }
     q_ = random_padded(random, {tokens, shape.q_heads, shape.head_dim}, scale);
-    attributes_ = {{"scale", 1 / std::sqrt(static_cast<double>(shape.head_dim))}};
+    attributes_ = {{"scale", 1 / std::sqrt(static_cast<double>(shape.head_dim))}, {"products", products}};
   }
 
   const SequenceShape& sequence(std::size_t s) const { return sequences_[s]; }

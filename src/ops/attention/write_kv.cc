@@ -86,7 +86,7 @@ std::vector<ValueType> infer(const InferContext& context) {
   return {cache, cache};
 }
 
-Cost cost(std::span<const TensorView> inputs, std::span<const TensorView>) {
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView>, const Attributes&) {
   const std::span<const TensorView> tokens = inputs.first(2);
   Cost cost = bytes_of(tokens, {});
   cost.bytes += cost.bytes * info(inputs[2].dtype).block_bytes / info(inputs[0].dtype).block_bytes;

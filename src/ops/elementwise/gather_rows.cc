@@ -43,7 +43,8 @@ const Operator kGatherRows = {
         [](std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) {
           gather(inputs, outputs, {0, outputs[0].dim(0)});
         },
-    .cost = [](std::span<const TensorView>, std::span<const TensorView> outputs) { return bytes_of(outputs, outputs); },
+    .cost = [](std::span<const TensorView>, std::span<const TensorView> outputs,
+               const Attributes&) { return bytes_of(outputs, outputs); },
 };
 
 }  // namespace cairn

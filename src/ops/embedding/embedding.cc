@@ -55,7 +55,7 @@ void reference(std::span<const TensorView> inputs, std::span<const TensorView> o
 }
 
 // The rows that are taken, stored and widened.
-Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) {
   Cost cost = bytes_of(inputs.first(1), outputs);
   cost.bytes += static_cast<double>(inputs[0].dim(0) * row_bytes(inputs[1].dtype, inputs[1].dim(1)));
   return cost;

@@ -84,7 +84,7 @@ std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
   return make_matmul_kernel(std::move(config));
 }
 
-Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) {
   Cost cost = bytes_of(inputs, outputs);
   const DType activation = inputs[0].dtype;
   cost.operations = 2.0 * static_cast<double>(outputs[0].shape.elements()) * static_cast<double>(inputs[0].dim(1));
