@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -57,6 +58,7 @@ class App {
   const ServerConfig config;
   const Log log;
   std::atomic<bool> stopping = false;
+  boost::asio::thread_pool workers{2};  // for what would hold up the network's threads
 
  private:
   mutable std::mutex mutex_;

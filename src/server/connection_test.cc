@@ -63,6 +63,28 @@ TEST(Connection, OldProtocolGetsAnUnchunkedStreamAndTheEnd) {
   EXPECT_TRUE(all.ends_with("data: [DONE]\n\n"));
 }
 
+TEST(Connection, AbsoluteTargetsMeanTheirPaths) {
+  TestServer server;
+  EXPECT_EQ(server.get("http://any.example:80/health?x=/y").status, 200);
+  EXPECT_EQ(server.get("HTTP://any.example/version").status, 200);
+  EXPECT_EQ(server.get("http://any.example").status, 200) << "the page";
+  EXPECT_EQ(server.get("http://any.example/nowhere").status, 404);
+}
+
+TEST(Connection, LargeBodiesAreWorkedOnAsideAndAnsweredAlike) {
+  TestServer server;
+  std::string words;
+  while (words.size() < 4'000'000) words += "abc cab ";
+  Client large = server.connect(), second = server.connect();
+  const std::string body = to_text({{"prompt", words}});
+  large.write(post_text("/tokenize", body) + post_text("/v1/completions", body));
+  second.write(post_text("/tokenize", "{" + std::string(100'000, ' ')));
+  EXPECT_EQ(server.get("/health").status, 200);
+  EXPECT_GT(large.read_answer().json()["count"], 100'000);
+  EXPECT_EQ(large.read_answer().status, 400) << "longer than the model takes";
+  EXPECT_EQ(second.read_answer().status, 400);
+}
+
 TEST(Connection, HeadHasAHeaderAlone) {
   TestServer server;
   Client client = server.connect();
@@ -254,6 +276,17 @@ TEST(Lifecycle, DrainingEndsAtItsTimeLimit) {
   server.stop(0.3);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
   EXPECT_NE(running.read_all().find("\"finish_reason\":\"abort\""), std::string::npos);
+}
+
+TEST(Lifecycle, StoppingInTheMidstOfLargeBodiesEnds) {
+  TestServer server;
+  std::vector<Client> clients;
+  const std::string body = to_text({{"prompt", std::string(3'000'000, 'a')}});
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(server.connect());
+    clients.back().write(post_text(i % 2 == 0 ? "/tokenize" : "/v1/completions", body));
+  }
+  server.stop(0);
 }
 
 TEST(Lifecycle, TakenPortIsAClearError) {

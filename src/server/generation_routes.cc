@@ -1,3 +1,4 @@
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "server/generation.h"
 #include "server/prompts.h"
 #include "server/routes.h"
+#include "server/work.h"
 
 namespace cairn::server {
 namespace {
@@ -100,13 +102,17 @@ Prepared prepare_completion(App& app, const Serving& serving, const HttpRequest&
 
 asio::awaitable<void> complete_chat(App& app, Exchange& exchange) {
   const std::shared_ptr<const Serving> serving = app.require_serving();
-  Prepared prepared = prepare_chat(app, *serving, exchange.request());
+  Prepared prepared;
+  const std::function<void()> work = [&] { prepared = prepare_chat(app, *serving, exchange.request()); };
+  co_await do_work(app, exchange, work);
   co_await run_generation(serving, exchange, std::move(prepared.job), std::move(prepared.writer));
 }
 
 asio::awaitable<void> complete(App& app, Exchange& exchange) {
   const std::shared_ptr<const Serving> serving = app.require_serving();
-  Prepared prepared = prepare_completion(app, *serving, exchange.request());
+  Prepared prepared;
+  const std::function<void()> work = [&] { prepared = prepare_completion(app, *serving, exchange.request()); };
+  co_await do_work(app, exchange, work);
   co_await run_generation(serving, exchange, std::move(prepared.job), std::move(prepared.writer));
 }
 

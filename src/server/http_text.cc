@@ -17,6 +17,23 @@ int hex_digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+bool begins_with_scheme(std::string_view target, std::string_view scheme) {
+  return target.size() >= scheme.size() &&
+         std::ranges::equal(target.substr(0, scheme.size()), scheme,
+                            [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
+}
+
+// A target in absolute form (RFC 9112, 3.2.2) means the same as its path.
+std::string_view without_authority(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!begins_with_scheme(target, scheme)) continue;
+    target.remove_prefix(scheme.size());
+    target.remove_prefix(std::min(target.find_first_of("/?#"), target.size()));
+    return target.starts_with('/') ? target : "/";
+  }
+  return target;
+}
+
 bool equal_in_constant_time(std::string_view given, std::string_view key) {
   unsigned difference = given.size() == key.size() ? 0 : 1;
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -29,6 +46,7 @@ bool equal_in_constant_time(std::string_view given, std::string_view key) {
 }  // namespace
 
 std::string target_path(std::string_view target) {
+  target = without_authority(target);
   target = target.substr(0, target.find_first_of("?#"));
   std::string path;
   for (std::size_t i = 0; i < target.size(); ++i) {
@@ -57,11 +75,7 @@ std::string chunk(std::string_view data) { return fmt::format("{:x}\r\n{}\r\n", 
 
 bool has_key(std::string_view authorization, std::span<const std::string> keys) {
   constexpr std::string_view kScheme = "bearer ";
-  if (authorization.size() < kScheme.size()) return false;
-  const bool bearer = std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  });
-  if (!bearer) return false;
+  if (!begins_with_scheme(authorization, kScheme)) return false;
   const std::string_view given = authorization.substr(kScheme.size());
   bool found = false;
   for (const std::string& key : keys) found |= !key.empty() && equal_in_constant_time(given, key);

@@ -68,6 +68,7 @@ struct Server::Impl {
   Impl(ServerConfig config, Log log)
       : app(std::move(config), std::move(log)), io(kIoThreads), acceptor(asio::make_strand(io)) {
     listen(acceptor, resolve(io, app.config), app.config);
+    port = acceptor.local_endpoint().port();
   }
 
   asio::awaitable<void> accept_connections();
@@ -79,6 +80,7 @@ struct Server::Impl {
   App app;
   asio::io_context io;
   tcp::acceptor acceptor;
+  int port = 0;
   std::mutex mutex;  // guards the sessions and `closed`
   std::vector<std::weak_ptr<Session>> sessions;
   bool closed = false;
@@ -164,10 +166,11 @@ Server::Server(ServerConfig config, Log log) {
 }
 
 Server::~Server() {
+  impl_->app.workers.join();  // their jobs refer to coroutines, which go with the network loop
   if (const auto serving = impl_->app.serving()) serving->engine().set_observer(nullptr);
 }
 
-int Server::port() const { return impl_->acceptor.local_endpoint().port(); }
+int Server::port() const { return impl_->port; }
 
 void Server::set_ready(ServingContext context) { impl_->app.set_serving(std::move(context)); }
 

@@ -9,17 +9,19 @@
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/http/read.hpp>
+#include <functional>
 #include <utility>
 
 #include "server/api_error.h"
 #include "server/coroutine.h"
 #include "server/http_text.h"
+#include "server/work.h"
 
 namespace cairn::server {
 namespace {
 
-// Arguments of awaited calls are named variables throughout: g++ 12 destroys temporaries within co_await expressions
-// twice in some forms.
+// Arguments of awaited calls are named variables throughout: what an aggregate's braces or a lambda's captures make
+// within a co_await expression, g++ 12 destroys twice.
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
@@ -164,7 +166,9 @@ asio::awaitable<void> Session::answer() {
   std::exception_ptr error;
   try {
     if (route_->answer != nullptr) {
-      Reply immediate = route_->answer(app_, request_);
+      Reply immediate;
+      const std::function<void()> work = [&] { immediate = route_->answer(app_, request_); };
+      co_await do_work(app_, *this, work);
       co_await reply(std::move(immediate));
     } else {
       co_await route_->converse(app_, *this);

@@ -79,14 +79,14 @@ def connect(url, request):
 
 
 @contextlib.contextmanager
-def own_server(*flags):
+def own_server(*flags, max_model_len=4096, kv_cache="256M"):
     """A `cairn serve` of the test's own; needs CAIRN_BINARY and CAIRN_MODEL. Gives (url, process)."""
     binary, model = os.environ.get("CAIRN_BINARY"), os.environ.get("CAIRN_MODEL")
     if not binary or not model:
         pytest.skip("needs a server with settings of its own: set CAIRN_BINARY and CAIRN_MODEL")
     port = free_port()
-    command = [binary, "serve", model, "--host", "127.0.0.1", "--port", str(port), "--max-model-len", "4096"]
-    command += ["--kv-cache-memory-bytes", "256M", *flags]
+    command = [binary, "serve", model, "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(max_model_len)]
+    command += ["--kv-cache-memory-bytes", kv_cache, *flags]
     log_path = tempfile.mkstemp(prefix="cairn-serve-", suffix=".log")[1]
     with open(log_path, "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -101,3 +101,12 @@ def own_server(*flags):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        show_sanitizer_reports(log_path)
+
+
+def show_sanitizer_reports(log_path):
+    """A sanitizer's report fails the test that started the server, whatever the exit status."""
+    with open(log_path, errors="replace") as log:
+        text = log.read()
+    for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error: "):
+        assert mark not in text, f"{log_path}:\n{text[text.index(mark):][:8000]}"
