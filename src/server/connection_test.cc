@@ -208,6 +208,28 @@ TEST(Disconnect, ThousandClientsComeAndGo) {
   EXPECT_EQ(server.get("/health").status, 200);
 }
 
+TEST(Disconnect, JustAtTheAnswersEndIsSeenToo) {
+  TestServer::Options options = TestServer::make_options();
+  options.config.max_connections = 8;
+  TestServer server(options);
+  Json body = long_chat(false);
+  body["max_tokens"] = 1;
+  const std::string request = post_text("/v1/chat/completions", to_text(body));
+  for (int i = 0; i < 2000; ++i) {
+    Client client = server.connect();
+    client.write(request);
+    std::this_thread::sleep_for(std::chrono::microseconds(i % 400));  // about as long as an answer takes
+    client.close();
+  }
+  ASSERT_TRUE(server.becomes_idle());
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::vector<Client> clients;
+  for (int i = 0; i < options.config.max_connections; ++i) {
+    clients.push_back(server.connect());
+    EXPECT_EQ(clients.back().request("GET", "/health").status, 200) << "ended connections still count";
+  }
+}
+
 TEST(Disconnect, ReaderThatTakesNothingIsCutAndItsWorkEnds) {
   TestServer::Options options = TestServer::make_options();
   options.config.stall_seconds = 0.3;

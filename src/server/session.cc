@@ -268,7 +268,8 @@ asio::awaitable<void> Session::watch() {
     if (error) break;
     buffer_.commit(size);
   }
-  if (error && !end_watch_) gone_ = true;
+  // Also when the watch was to end anyway: the end of a stream is told but once, and the next read would wait in vain.
+  if (error && error != asio::error::operation_aborted) gone_ = true;
   watching_ = false;
   signal_->notify();
 }
