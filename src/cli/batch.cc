@@ -99,7 +99,8 @@ class BatchRun {
   }
 
   void report_in_order() {
-    for (auto next = ended_.find(reported_); next != ended_.end() && !next->second.cancelled; next = ended_.find(reported_)) {
+    for (auto next = ended_.find(reported_); next != ended_.end() && !next->second.cancelled;
+         next = ended_.find(reported_)) {
       if (events_.on_answer) events_.on_answer(reported_, next->second);
       ended_.erase(next);
       ++reported_;
@@ -118,7 +119,8 @@ class BatchRun {
 
 }  // namespace
 
-std::size_t run_batch(Engine& engine, const std::vector<BatchJob>& jobs, const BatchEvents& events, const std::atomic<bool>& stop) {
+std::size_t run_batch(Engine& engine, const std::vector<BatchJob>& jobs, const BatchEvents& events,
+                      const std::atomic<bool>& stop) {
   return BatchRun(engine, jobs, events).run(stop);
 }
 

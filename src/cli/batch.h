@@ -38,6 +38,7 @@ struct BatchEvents {
 /// Runs `jobs`, keeping as many in the engine as it can work on. Events come on the calling thread; any may be empty.
 /// When `stop` becomes true the live ones are cancelled and no others begun; what comes before the first unfinished
 /// job is still reported. What the engine refuses becomes that job's error. Returns the number of jobs answered.
-std::size_t run_batch(Engine& engine, const std::vector<BatchJob>& jobs, const BatchEvents& events, const std::atomic<bool>& stop);
+std::size_t run_batch(Engine& engine, const std::vector<BatchJob>& jobs, const BatchEvents& events,
+                      const std::atomic<bool>& stop);
 
 }  // namespace cairn

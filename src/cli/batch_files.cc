@@ -17,12 +17,15 @@ namespace {
 std::vector<int> prompt_ids(const Json& request, const ModelText& model) {
   if (request.contains("prompt") == request.contains("messages")) fail_invalid("needs either prompt or messages");
   if (request.contains("messages")) {
-    if (!request["messages"].is_array() || request["messages"].empty()) fail_invalid("messages must be a list that is not empty");
+    if (!request["messages"].is_array() || request["messages"].empty())
+      fail_invalid("messages must be a list that is not empty");
     return model.tokenizer->encode(render_chat(model, request["messages"]), false);
   }
   const Json& prompt = request["prompt"];
   if (prompt.is_string()) return model.tokenizer->encode(prompt.get_ref<const std::string&>(), true);
-  bool ids = prompt.is_array() && std::all_of(prompt.begin(), prompt.end(), [](const Json& id) { return id.is_number_integer() && std::in_range<int>(id.get<std::int64_t>()); });
+  bool ids = prompt.is_array() && std::all_of(prompt.begin(), prompt.end(), [](const Json& id) {
+               return id.is_number_integer() && std::in_range<int>(id.get<std::int64_t>());
+             });
   if (!ids) fail_invalid("prompt must be a string or a list of token ids");
   return prompt.get<std::vector<int>>();
 }

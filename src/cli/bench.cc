@@ -28,7 +28,9 @@ nlohmann::ordered_json distribution(const std::vector<double>& values) {
           {"p99", percentile(values, 0.99)}};
 }
 
-void write_report(const std::string& path, const nlohmann::ordered_json& report) { LineFile(path, false).write(report); }
+void write_report(const std::string& path, const nlohmann::ordered_json& report) {
+  LineFile(path, false).write(report);
+}
 
 std::vector<int> random_token_ids(std::int64_t count, int low, int high, std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -38,7 +40,8 @@ std::vector<int> random_token_ids(std::int64_t count, int low, int high, std::ui
 }
 
 void add_bench(CLI::App& app, Action& action) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure the machine, operators, latency, throughput, or a running server");
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure the machine, operators, latency, throughput, or a running server");
   bench->require_subcommand(1);
   add_bench_limits(*bench, action);
   add_bench_ops(*bench, action);

@@ -46,7 +46,8 @@ void print_profile(std::FILE* out, const char* title, const Profile& profile) {
   std::sort(order.rbegin(), order.rend());
   fmt::print(out, "\n{} by operator: {:.2f} ms\n", title, total / 1e3);
   for (const auto& [microseconds, op] : order)
-    fmt::print(out, "  {:<24} {:>10.3f} ms {:>6.1f} %  {:>5} calls\n", op, microseconds / 1e3, 100 * microseconds / total, profile.at(op).second);
+    fmt::print(out, "  {:<24} {:>10.3f} ms {:>6.1f} %  {:>5} calls\n", op, microseconds / 1e3,
+               100 * microseconds / total, profile.at(op).second);
 }
 
 struct Timings {
@@ -57,7 +58,8 @@ struct Timings {
 Timings measure(GraphRunner& runner, const LatencyFlags& flags) {
   SteppedBatch batch(runner, flags.batch_size, flags.input_len + flags.output_len);
   std::vector<std::vector<int>> prompts;
-  for (std::int64_t i = 0; i < flags.batch_size; ++i) prompts.push_back(random_token_ids(flags.input_len, 0, runner.vocab_size(), static_cast<std::uint64_t>(i)));
+  for (std::int64_t i = 0; i < flags.batch_size; ++i)
+    prompts.push_back(random_token_ids(flags.input_len, 0, runner.vocab_size(), static_cast<std::uint64_t>(i)));
   Timings timings;
   int rounds = flags.num_iters_warmup + flags.num_iters;
   Progress bar("measuring", "rounds", rounds);
@@ -69,7 +71,8 @@ Timings measure(GraphRunner& runner, const LatencyFlags& flags) {
     batch.prefill(prompts);
     double middle = now();
     if (last) add_profile(timings.prefill_profile, runner.plan());
-    std::vector<int> tokens = random_token_ids(flags.batch_size, 0, runner.vocab_size(), static_cast<std::uint64_t>(round));
+    std::vector<int> tokens =
+        random_token_ids(flags.batch_size, 0, runner.vocab_size(), static_cast<std::uint64_t>(round));
     double decode_start = now();
     for (std::int64_t step = 0; step < flags.output_len; ++step) batch.decode(tokens);
     double end = now();
@@ -83,15 +86,22 @@ Timings measure(GraphRunner& runner, const LatencyFlags& flags) {
   return timings;
 }
 
-nlohmann::ordered_json report_of(const LatencyFlags& flags, const GraphRunner& runner, const Timings& timings, double load_seconds) {
+nlohmann::ordered_json report_of(const LatencyFlags& flags, const GraphRunner& runner, const Timings& timings,
+                                 double load_seconds) {
   auto phase = [](const std::vector<double>& seconds, double tokens) -> nlohmann::ordered_json {
-    return {{"tokens", tokens}, {"seconds", distribution(seconds)}, {"tokens_per_s", tokens / percentile(seconds, 0.5)}};
+    return {
+        {"tokens", tokens}, {"seconds", distribution(seconds)}, {"tokens_per_s", tokens / percentile(seconds, 0.5)}};
   };
   auto batch = static_cast<double>(flags.batch_size);
-  nlohmann::ordered_json report = {
-      {"model", flags.engine.model_path()}, {"input_len", flags.input_len}, {"output_len", flags.output_len}, {"batch_size", flags.batch_size},
-      {"num_iters", flags.num_iters},       {"threads", runner.threads()},  {"isa", to_string(runner.isa())}, {"load_seconds", load_seconds},
-      {"weight_bytes", runner.weights().packed_bytes()}};
+  nlohmann::ordered_json report = {{"model", flags.engine.model_path()},
+                                   {"input_len", flags.input_len},
+                                   {"output_len", flags.output_len},
+                                   {"batch_size", flags.batch_size},
+                                   {"num_iters", flags.num_iters},
+                                   {"threads", runner.threads()},
+                                   {"isa", to_string(runner.isa())},
+                                   {"load_seconds", load_seconds},
+                                   {"weight_bytes", runner.weights().packed_bytes()}};
   report["prefill"] = phase(timings.prefill, batch * static_cast<double>(flags.input_len));
   if (flags.output_len > 0) report["decode"] = phase(timings.decode, batch * static_cast<double>(flags.output_len));
   report["latency_s"] = distribution(timings.total);
@@ -100,15 +110,17 @@ nlohmann::ordered_json report_of(const LatencyFlags& flags, const GraphRunner& r
 
 void print_table(const nlohmann::ordered_json& report) {
   auto number = [&](const char* a, const char* b, const char* c) { return report[a][b][c].get<double>(); };
-  fmt::print("batch {} of {} + {} tokens, {} threads, {}\n", report["batch_size"].get<int>(), report["input_len"].get<int>(), report["output_len"].get<int>(),
-             report["threads"].get<int>(), report["isa"].get<std::string>());
+  fmt::print("batch {} of {} + {} tokens, {} threads, {}\n", report["batch_size"].get<int>(),
+             report["input_len"].get<int>(), report["output_len"].get<int>(), report["threads"].get<int>(),
+             report["isa"].get<std::string>());
   for (const char* phase : {"prefill", "decode"})
     if (report.contains(phase))
-      fmt::print("  {:<8} median {:>9.2f} ms  p90 {:>9.2f} ms  p99 {:>9.2f} ms  {:>10.1f} tokens/s\n", phase, 1e3 * number(phase, "seconds", "median"),
-                 1e3 * number(phase, "seconds", "p90"), 1e3 * number(phase, "seconds", "p99"), report[phase]["tokens_per_s"].get<double>());
+      fmt::print("  {:<8} median {:>9.2f} ms  p90 {:>9.2f} ms  p99 {:>9.2f} ms  {:>10.1f} tokens/s\n", phase,
+                 1e3 * number(phase, "seconds", "median"), 1e3 * number(phase, "seconds", "p90"),
+                 1e3 * number(phase, "seconds", "p99"), report[phase]["tokens_per_s"].get<double>());
   const auto& total = report["latency_s"];
-  fmt::print("  {:<8} median {:>9.2f} ms  p90 {:>9.2f} ms  p99 {:>9.2f} ms\n", "both", 1e3 * total["median"].get<double>(), 1e3 * total["p90"].get<double>(),
-             1e3 * total["p99"].get<double>());
+  fmt::print("  {:<8} median {:>9.2f} ms  p90 {:>9.2f} ms  p99 {:>9.2f} ms\n", "both",
+             1e3 * total["median"].get<double>(), 1e3 * total["p90"].get<double>(), 1e3 * total["p99"].get<double>());
 }
 
 int bench_latency(LatencyFlags flags) {
@@ -117,7 +129,8 @@ int bench_latency(LatencyFlags flags) {
   runner_config.max_num_batched_tokens = std::max(runner_config.max_num_batched_tokens, flags.batch_size);
   if (runner_config.max_model_len == 0) runner_config.max_model_len = flags.input_len + flags.output_len;
   if (runner_config.max_model_len < flags.input_len + flags.output_len)
-    fail_invalid("--input-len {} and --output-len {} are more than --max-model-len {}", flags.input_len, flags.output_len, runner_config.max_model_len);
+    fail_invalid("--input-len {} and --output-len {} are more than --max-model-len {}", flags.input_len,
+                 flags.output_len, runner_config.max_model_len);
   double start = now();
   std::shared_ptr<const Checkpoint> checkpoint = Checkpoint::open(flags.engine.model_path());
   std::unique_ptr<GraphRunner> runner = make_runner(flags.engine, checkpoint, flags.engine.make_log());
@@ -141,11 +154,21 @@ void add_bench_latency(CLI::App& bench, Action& action) {
   auto flags = std::make_shared<LatencyFlags>();
   CLI::App* command = bench.add_subcommand("latency", "Time prefill and decode of a fixed batch, without the engine");
   flags->engine.add_to(*command);
-  command->add_option("--input-len", flags->input_len, "prompt tokens of each sequence")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--output-len", flags->output_len, "decode steps")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command->add_option("--batch-size", flags->batch_size, "sequences")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--num-iters", flags->num_iters, "measured rounds")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--num-iters-warmup", flags->num_iters_warmup, "rounds before those")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--input-len", flags->input_len, "prompt tokens of each sequence")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--output-len", flags->output_len, "decode steps")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--batch-size", flags->batch_size, "sequences")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--num-iters", flags->num_iters, "measured rounds")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--num-iters-warmup", flags->num_iters_warmup, "rounds before those")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
   command->add_flag("--profile", flags->profile, "print the time of each operator");
   command->callback([flags, &action] { action = [flags] { return bench_latency(*flags); }; });

@@ -14,7 +14,8 @@ struct LimitsFlags {
 };
 
 void print_table(const std::vector<Limit>& limits, Isa isa) {
-  fmt::print("limits with {}; each the best of some milliseconds, a multiply-add is two operations\n\n", to_string(isa));
+  fmt::print("limits with {}; each the best of some milliseconds, a multiply-add is two operations\n\n",
+             to_string(isa));
   fmt::print("{:<14}{:>9}{:>12}\n", "", "threads", "");
   for (const Limit& limit : limits)
     fmt::print("{:<14}{:>9}{:>12.1f} {}\n", limit.name, limit.threads, limit.value, limit.unit);

@@ -155,13 +155,14 @@ int bench_ops(OpsFlags flags) {
     if (!file.flush()) fail_invalid("cannot write {}", flags.svg);
   }
   if (!flags.json.empty()) {
-    nlohmann::ordered_json report = {{"model", flags.engine.model_path()},
-                                     {"threads", runner->threads()},
-                                     {"isa", to_string(runner->isa())},
-                                     {"read_bandwidth", roofs.read_bandwidth},
-                                     {"read_bandwidth_drift", drift},
-                                     {"peak", {{"f32", roofs.peak[0]}, {"bf16", roofs.peak[1]}, {"int8", roofs.peak[2]}}},
-                                     {"phases", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json report = {
+        {"model", flags.engine.model_path()},
+        {"threads", runner->threads()},
+        {"isa", to_string(runner->isa())},
+        {"read_bandwidth", roofs.read_bandwidth},
+        {"read_bandwidth_drift", drift},
+        {"peak", {{"f32", roofs.peak[0]}, {"bf16", roofs.peak[1]}, {"int8", roofs.peak[2]}}},
+        {"phases", nlohmann::ordered_json::array()}};
     for (const Phase& phase : phases) report["phases"].push_back(report_of(phase, roofs));
     write_report(flags.json, report);
   }

@@ -26,7 +26,8 @@ std::vector<BatchJob> make_jobs(const ThroughputFlags& flags, int vocab_size, in
   for (std::int64_t i = 0; i < flags.num_prompts; ++i) {
     BatchJob& job = jobs.emplace_back();
     // Other prompts each round, so that the prefix cache has nothing of them.
-    job.prompt = random_token_ids(flags.input_len, 0, vocab_size, static_cast<std::uint64_t>(round) << 32 | static_cast<std::uint64_t>(i));
+    job.prompt = random_token_ids(flags.input_len, 0, vocab_size,
+                                  static_cast<std::uint64_t>(round) << 32 | static_cast<std::uint64_t>(i));
     job.params.temperature = 0;
     job.params.max_tokens = static_cast<int>(flags.output_len);
     job.params.ignore_eos = true;
@@ -63,7 +64,8 @@ int bench_throughput(const ThroughputFlags& flags) {
   if (stop) fail(ErrorKind::cancelled, "stopped before the measurement was done");
   double median = percentile(seconds, 0.5);
   auto requests = static_cast<double>(flags.num_prompts);
-  double output_tokens = requests * static_cast<double>(flags.output_len), input_tokens = requests * static_cast<double>(flags.input_len);
+  double output_tokens = requests * static_cast<double>(flags.output_len),
+         input_tokens = requests * static_cast<double>(flags.input_len);
   nlohmann::ordered_json report = {{"model", flags.engine.model_path()},
                                    {"num_prompts", flags.num_prompts},
                                    {"input_len", flags.input_len},
@@ -74,8 +76,10 @@ int bench_throughput(const ThroughputFlags& flags) {
                                    {"output_tokens_per_s", output_tokens / median},
                                    {"total_tokens_per_s", (input_tokens + output_tokens) / median}};
   if (flags.json != "-")
-    fmt::print("{} requests of {} + {} tokens: {:.2f} s, {:.2f} requests/s, {:.1f} output tokens/s, {:.1f} tokens/s in all\n", flags.num_prompts,
-               flags.input_len, flags.output_len, median, requests / median, output_tokens / median, (input_tokens + output_tokens) / median);
+    fmt::print(
+        "{} requests of {} + {} tokens: {:.2f} s, {:.2f} requests/s, {:.1f} output tokens/s, {:.1f} tokens/s in all\n",
+        flags.num_prompts, flags.input_len, flags.output_len, median, requests / median, output_tokens / median,
+        (input_tokens + output_tokens) / median);
   if (!flags.json.empty()) write_report(flags.json, report);
   return 0;
 }
@@ -86,10 +90,18 @@ void add_bench_throughput(CLI::App& bench, Action& action) {
   auto flags = std::make_shared<ThroughputFlags>();
   CLI::App* command = bench.add_subcommand("throughput", "Time many requests through the engine, all at once");
   flags->engine.add_to(*command);
-  command->add_option("--input-len", flags->input_len, "prompt tokens of each request")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--output-len", flags->output_len, "answer tokens of each request")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--num-prompts", flags->num_prompts, "requests")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--num-iters", flags->num_iters, "measured rounds; figures are their median")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--input-len", flags->input_len, "prompt tokens of each request")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--output-len", flags->output_len, "answer tokens of each request")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--num-prompts", flags->num_prompts, "requests")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--num-iters", flags->num_iters, "measured rounds; figures are their median")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
   command->callback([flags, &action] { action = [flags] { return bench_throughput(*flags); }; });
 }

@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 
 #include "base/error.h"
@@ -38,7 +38,11 @@ void print(std::string_view text) {
 class Conversation {
  public:
   Conversation(Engine& engine, const ModelText& model, SamplingParams params, std::string system)
-      : engine_(engine), model_(model), params_(std::move(params)), system_(std::move(system)), dim_(isatty(STDOUT_FILENO) != 0) {
+      : engine_(engine),
+        model_(model),
+        params_(std::move(params)),
+        system_(std::move(system)),
+        dim_(isatty(STDOUT_FILENO) != 0) {
     clear();
   }
 
@@ -90,7 +94,8 @@ class Conversation {
     Json value = Json::parse(words.substr(space + 1), nullptr, false);
     if (value.is_discarded()) value = words.substr(space + 1);
     SamplingParams changed = params_;
-    if (!set_sampling_field(changed, words.substr(0, space), value)) fail_invalid("'{}' is not a sampling parameter", words.substr(0, space));
+    if (!set_sampling_field(changed, words.substr(0, space), value))
+      fail_invalid("'{}' is not a sampling parameter", words.substr(0, space));
     SamplingParams checked = changed;
     checked.validate(engine_.runner().vocab_size());
     params_ = changed;
@@ -147,9 +152,10 @@ class Conversation {
   }
 
   void report(int tokens, bool cancelled, double first_seconds, double rest_seconds) const {
-    std::string rate = tokens > 1 && rest_seconds > 0 ? fmt::format(", {:.1f} tokens/s", (tokens - 1) / rest_seconds) : "";
-    print(fmt::format("{}{} tokens{}, first after {:.0f} ms{}{}\n", dim_ ? "\x1b[2m" : "", tokens, rate, first_seconds * 1e3,
-                      cancelled ? ", stopped" : "", dim_ ? "\x1b[0m" : ""));
+    std::string rate =
+        tokens > 1 && rest_seconds > 0 ? fmt::format(", {:.1f} tokens/s", (tokens - 1) / rest_seconds) : "";
+    print(fmt::format("{}{} tokens{}, first after {:.0f} ms{}{}\n", dim_ ? "\x1b[2m" : "", tokens, rate,
+                      first_seconds * 1e3, cancelled ? ", stopped" : "", dim_ ? "\x1b[0m" : ""));
   }
 
   Engine& engine_;

@@ -37,7 +37,8 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::vector<std::string> extras = app.remaining(true);
   bool incomplete = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
   bool too_much = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
-  if (extras.empty() || (!incomplete && !too_much)) return incomplete && &command == &app ? "a command is needed" : error.what();
+  if (extras.empty() || (!incomplete && !too_much))
+    return incomplete && &command == &app ? "a command is needed" : error.what();
   std::string extra = extras.front().substr(0, extras.front().find('='));
   bool flag = extra.starts_with('-');
   std::string text = fmt::format("unknown {} '{}'", flag ? "flag" : incomplete ? "command" : "argument", extra);

@@ -36,13 +36,15 @@ std::string without_last_newline(std::string text) {
 
 std::vector<std::string> gather_prompts(const GenerateFlags& flags) {
   std::vector<std::string> prompts = flags.prompts;
-  for (const std::string& file : flags.files) prompts.push_back(without_last_newline(file == "-" ? read_stdin() : read_text_file(file)));
+  for (const std::string& file : flags.files)
+    prompts.push_back(without_last_newline(file == "-" ? read_stdin() : read_text_file(file)));
   if (prompts.empty()) prompts.push_back(without_last_newline(read_stdin()));
   return prompts;
 }
 
 std::vector<BatchLine> make_lines(const GenerateFlags& flags, const ModelText& model, const SamplingParams& params) {
-  if (!flags.input_jsonl.empty()) return read_batch(flags.input_jsonl == "-" ? read_stdin() : read_text_file(flags.input_jsonl), model, params);
+  if (!flags.input_jsonl.empty())
+    return read_batch(flags.input_jsonl == "-" ? read_stdin() : read_text_file(flags.input_jsonl), model, params);
   std::vector<BatchLine> lines;
   for (const std::string& prompt : gather_prompts(flags)) {
     BatchLine& line = lines.emplace_back();
@@ -91,15 +93,19 @@ int generate(const GenerateFlags& flags) {
   SamplingParams(params).validate(static_cast<int>(model.checkpoint->config().vocab_size));  // before any work
   std::vector<BatchLine> lines = make_lines(flags, model, params);
   std::unique_ptr<LineFile> output;
-  if (!flags.output.empty() || !flags.input_jsonl.empty()) output = std::make_unique<LineFile>(flags.output.empty() ? "-" : flags.output, flags.resume);
-  if (output) lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(std::min(output->lines_before(), lines.size())));
+  if (!flags.output.empty() || !flags.input_jsonl.empty())
+    output = std::make_unique<LineFile>(flags.output.empty() ? "-" : flags.output, flags.resume);
+  if (output)
+    lines.erase(lines.begin(),
+                lines.begin() + static_cast<std::ptrdiff_t>(std::min(output->lines_before(), lines.size())));
   if (lines.empty()) return 0;
   std::unique_ptr<Engine> engine = make_engine(flags.engine, model, log);
 
   std::vector<BatchJob> jobs;
   for (BatchLine& line : lines) jobs.push_back(std::move(line.job));
   TextPrinter printer{jobs.size() == 1 && jobs.front().params.n == 1};
-  auto bar = std::make_unique<Progress>("generating", jobs.size() == 1 ? "prompt" : "prompts", static_cast<std::int64_t>(jobs.size()));
+  auto bar = std::make_unique<Progress>("generating", jobs.size() == 1 ? "prompt" : "prompts",
+                                        static_cast<std::int64_t>(jobs.size()));
   std::size_t failed = 0;
   BatchEvents events;
   if (!output) events.on_piece = [&](std::size_t, const RequestOutput& piece) { printer.piece(piece); };
@@ -109,11 +115,13 @@ int generate(const GenerateFlags& flags) {
     if (!answer.error.empty()) return fmt::print(stderr, "cairn: prompt {}: {}\n", lines[job].id.dump(), answer.error);
     printer.answer(answer);
   };
-  if (output && output->is_file()) events.on_progress = [&](std::int64_t, std::size_t done) { bar->update(static_cast<std::int64_t>(done)); };
+  if (output && output->is_file())
+    events.on_progress = [&](std::int64_t, std::size_t done) { bar->update(static_cast<std::int64_t>(done)); };
   std::size_t answered = run_batch(*engine, jobs, events, stop);
   bar.reset();
   if (stop) fmt::print(stderr, "cairn: stopped after {} of {} prompts\n", answered, jobs.size());
-  if (output && failed > 0) fmt::print(stderr, "cairn: {} of {} prompts failed; see their lines\n", failed, jobs.size());
+  if (output && failed > 0)
+    fmt::print(stderr, "cairn: {} of {} prompts failed; see their lines\n", failed, jobs.size());
   return stop ? kStoppedByUser : failed > 0 ? 1 : 0;
 }
 
@@ -121,18 +129,25 @@ int generate(const GenerateFlags& flags) {
 
 void add_generate(CLI::App& app, Action& action) {
   auto flags = std::make_shared<GenerateFlags>();
-  CLI::App* command = app.add_subcommand("generate", "Answer prompts from arguments, files, standard input or JSON lines");
+  CLI::App* command =
+      app.add_subcommand("generate", "Answer prompts from arguments, files, standard input or JSON lines");
   flags->engine.add_to(*command);
   command->add_option("PROMPTS", flags->prompts, "prompts; none: standard input is one");
-  command->add_option("--file", flags->files, "a file that is a prompt (may be repeated; - is standard input)")->allow_extra_args(false);
-  CLI::Option* chat = command->add_flag("--chat", flags->chat, "put each prompt through the chat template, as a user's message");
+  command->add_option("--file", flags->files, "a file that is a prompt (may be repeated; - is standard input)")
+      ->allow_extra_args(false);
+  CLI::Option* chat =
+      command->add_flag("--chat", flags->chat, "put each prompt through the chat template, as a user's message");
   command->add_option("--system", flags->system, "the system message, with --chat")->needs(chat);
-  command->add_option("--input-jsonl", flags->input_jsonl, "requests as JSON lines: prompt or messages, custom_id, sampling parameters")
+  command
+      ->add_option("--input-jsonl", flags->input_jsonl,
+                   "requests as JSON lines: prompt or messages, custom_id, sampling parameters")
       ->excludes("PROMPTS")
       ->excludes("--file")
       ->excludes(chat);
-  CLI::Option* output = command->add_option("--output", flags->output, "write answers as JSON lines, in order; - is standard output");
-  command->add_flag("--resume", flags->resume, "keep the lines that the output file has and do only the rest")->needs(output);
+  CLI::Option* output =
+      command->add_option("--output", flags->output, "write answers as JSON lines, in order; - is standard output");
+  command->add_flag("--resume", flags->resume, "keep the lines that the output file has and do only the rest")
+      ->needs(output);
   flags->sampling.add_to(*command);
   command->callback([flags, &action] { action = [flags] { return generate(*flags); }; });
 }

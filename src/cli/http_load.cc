@@ -1,7 +1,5 @@
 #include "cli/http_load.h"
 
-#include <utility>  // Boost 1.74's awaitable.hpp needs it and does not say so
-
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -25,8 +23,8 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
-using asio::ip::tcp;
 using asio::use_awaitable;
+using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
@@ -34,7 +32,8 @@ constexpr auto kSilence = std::chrono::minutes(10);  // a server that says nothi
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-http::request<http::string_body> make_request(const LoadConfig& config, http::verb verb, const std::string& path, std::string body) {
+http::request<http::string_body> make_request(const LoadConfig& config, http::verb verb, const std::string& path,
+                                              std::string body) {
   http::request<http::string_body> request{verb, path, 11};
   request.set(http::field::host, config.host + ":" + std::to_string(config.port));
   request.set(http::field::connection, "close");
@@ -71,7 +70,7 @@ asio::awaitable<void> read_stream(beast::tcp_stream& stream, LoadSample& sample,
     parser.get().body().size = chunk.size();
     stream.expires_after(kSilence);
     boost::system::error_code error;
-    co_await http::async_read(stream, buffer, parser, asio::redirect_error(use_awaitable, error));
+    co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(use_awaitable, error));
     if (error && error != http::error::need_buffer) throw boost::system::system_error(error);
     std::string_view got(chunk.data(), chunk.size() - parser.get().body().size);
     if (parser.get().result() != http::status::ok)
@@ -84,8 +83,15 @@ asio::awaitable<void> read_stream(beast::tcp_stream& stream, LoadSample& sample,
 
 class Load {
  public:
-  Load(const LoadConfig& config, const std::vector<std::string>& bodies, const std::function<void(std::size_t)>& on_done, const std::atomic<bool>& stop)
-      : config_(config), bodies_(bodies), on_done_(on_done), stop_(stop), samples_(bodies.size()), random_(config.seed), freed_(io_) {}
+  Load(const LoadConfig& config, const std::vector<std::string>& bodies,
+       const std::function<void(std::size_t)>& on_done, const std::atomic<bool>& stop)
+      : config_(config),
+        bodies_(bodies),
+        on_done_(on_done),
+        stop_(stop),
+        samples_(bodies.size()),
+        random_(config.seed),
+        freed_(io_) {}
 
   std::vector<LoadSample> run() {
     asio::co_spawn(io_, send_all(), asio::detached);
@@ -166,19 +172,21 @@ LoadConfig parse_load_url(const std::string& url) {
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   boost::system::error_code error;
   asio::ip::address address = asio::ip::make_address(host, error);
-  if (error || !address.is_loopback()) fail_invalid("'{}': load is sent to this machine alone (127.0.0.1, ::1, localhost)", url);
+  if (error || !address.is_loopback())
+    fail_invalid("'{}': load is sent to this machine alone (127.0.0.1, ::1, localhost)", url);
   config.host = host;
   config.port = 80;
   if (colon != std::string_view::npos) {
     std::string_view digits = rest.substr(colon + 1);
     auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), config.port);
-    if (problem != std::errc() || end != digits.data() + digits.size() || config.port == 0) fail_invalid("'{}': '{}' is not a port", url, digits);
+    if (problem != std::errc() || end != digits.data() + digits.size() || config.port == 0)
+      fail_invalid("'{}': '{}' is not a port", url, digits);
   }
   return config;
 }
 
-std::vector<LoadSample> run_load(const LoadConfig& config, const std::vector<std::string>& bodies, const std::function<void(std::size_t)>& on_done,
-                                 const std::atomic<bool>& stop) {
+std::vector<LoadSample> run_load(const LoadConfig& config, const std::vector<std::string>& bodies,
+                                 const std::function<void(std::size_t)>& on_done, const std::atomic<bool>& stop) {
   return Load(config, bodies, on_done, stop).run();
 }
 
@@ -191,7 +199,8 @@ std::string http_get(const LoadConfig& config, const std::string& path) {
     beast::flat_buffer buffer;
     http::response<http::string_body> response;
     http::read(stream, buffer, response);
-    if (response.result() != http::status::ok) fail(ErrorKind::not_found, "GET {}: HTTP {}: {}", path, response.result_int(), response.body());
+    if (response.result() != http::status::ok)
+      fail(ErrorKind::not_found, "GET {}: HTTP {}: {}", path, response.result_int(), response.body());
     return response.body();
   } catch (const boost::system::system_error& error) {
     fail(ErrorKind::not_found, "no server at http://{}:{}: {}", config.host, config.port, error.what());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>  // Boost 1.74's awaitable.hpp, which sources include after this header, needs it and does not say so
 #include <vector>
 
 namespace cairn {
@@ -32,8 +33,8 @@ LoadConfig parse_load_url(const std::string& url);
 
 /// Sends each body (JSON that asks for a stream with usage) and returns what came, in the same order. `on_done` hears
 /// how many have ended. When `stop` becomes true, no more are sent and open ones are cut.
-std::vector<LoadSample> run_load(const LoadConfig& config, const std::vector<std::string>& bodies, const std::function<void(std::size_t)>& on_done,
-                                 const std::atomic<bool>& stop);
+std::vector<LoadSample> run_load(const LoadConfig& config, const std::vector<std::string>& bodies,
+                                 const std::function<void(std::size_t)>& on_done, const std::atomic<bool>& stop);
 
 /// GET of `path`; the body of a 200. Throws not_found when the server cannot be reached or answers otherwise.
 std::string http_get(const LoadConfig& config, const std::string& path);

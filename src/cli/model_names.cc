@@ -40,7 +40,8 @@ std::string model_directory() {
 
 std::string resolve_model(const std::string& model) {
   std::error_code ignored;
-  if (model.empty()) fail_invalid("no model is named: give MODEL, a path or the name of a model in {}", model_directory());
+  if (model.empty())
+    fail_invalid("no model is named: give MODEL, a path or the name of a model in {}", model_directory());
   if (fs::exists(model, ignored)) return model;
   const std::string directory = model_directory();
   const std::vector<std::string> names = known_models(directory);

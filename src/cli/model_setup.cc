@@ -18,43 +18,74 @@ std::string token_or_empty(const Tokenizer& tokenizer, std::optional<int> id) {
 
 void add_cache_flags(CLI::App& command, EngineFlags& flags) {
   RunnerConfig& runner = flags.runner;
-  command.add_option("--block-size", runner.block_size, "tokens a KV block, a multiple of 16")->capture_default_str()->group("Engine");
-  command.add_option("--kv-cache-dtype", runner.kv_cache_dtype, "auto, bfloat16 or float32")->capture_default_str()->group("Engine");
-  command.add_option("--kv-cache-memory-bytes", flags.kv_cache_memory, "size of the KV cache, e.g. 2GiB")->group("Engine");
+  command.add_option("--block-size", runner.block_size, "tokens a KV block, a multiple of 16")
+      ->capture_default_str()
+      ->group("Engine");
+  command.add_option("--kv-cache-dtype", runner.kv_cache_dtype, "auto, bfloat16 or float32")
+      ->capture_default_str()
+      ->group("Engine");
+  command.add_option("--kv-cache-memory-bytes", flags.kv_cache_memory, "size of the KV cache, e.g. 2GiB")
+      ->group("Engine");
   command
       .add_option("--memory-utilization,--gpu-memory-utilization", runner.memory_utilization,
                   "share of the machine's memory for weights and KV cache")
       ->capture_default_str()
       ->group("Engine");
-  command.add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", flags.engine.enable_prefix_caching, "share the KV blocks of equal beginnings (default)")
+  command
+      .add_flag("--enable-prefix-caching,!--no-enable-prefix-caching", flags.engine.enable_prefix_caching,
+                "share the KV blocks of equal beginnings (default)")
       ->group("Engine");
 }
 
 void add_scheduler_flags(CLI::App& command, EngineFlags& flags) {
   RunnerConfig& runner = flags.runner;
   EngineConfig& engine = flags.engine;
-  command.add_option("--max-model-len", runner.max_model_len, "longest prompt and answer together; 0: the model's")->group("Engine");
-  command.add_option("--max-num-seqs", runner.max_num_seqs, "most requests in a step")->capture_default_str()->group("Engine");
-  command.add_option("--max-num-batched-tokens", runner.max_num_batched_tokens, "most tokens in a step")->capture_default_str()->group("Engine");
-  command.add_flag("--enable-chunked-prefill,!--no-enable-chunked-prefill", engine.enable_chunked_prefill, "cut long prompts over several steps (default)")
+  command.add_option("--max-model-len", runner.max_model_len, "longest prompt and answer together; 0: the model's")
       ->group("Engine");
-  command.add_option("--long-prefill-token-threshold", engine.long_prefill_token_threshold, "most prompt tokens of one request in a step; 0: no bound")
+  command.add_option("--max-num-seqs", runner.max_num_seqs, "most requests in a step")
       ->capture_default_str()
       ->group("Engine");
-  command.add_option("--scheduling-policy", flags.policy, "fcfs or priority")->check(CLI::IsMember({"fcfs", "priority"}))->capture_default_str()->group("Engine");
-  command.add_option("--max-waiting", engine.max_waiting, "longest queue; more are refused")->check(CLI::PositiveNumber)->capture_default_str()->group("Engine");
-  command.add_option("--max-logprobs", engine.max_logprobs, "most log-probabilities a position; -1: all")->capture_default_str()->group("Engine");
+  command.add_option("--max-num-batched-tokens", runner.max_num_batched_tokens, "most tokens in a step")
+      ->capture_default_str()
+      ->group("Engine");
+  command
+      .add_flag("--enable-chunked-prefill,!--no-enable-chunked-prefill", engine.enable_chunked_prefill,
+                "cut long prompts over several steps (default)")
+      ->group("Engine");
+  command
+      .add_option("--long-prefill-token-threshold", engine.long_prefill_token_threshold,
+                  "most prompt tokens of one request in a step; 0: no bound")
+      ->capture_default_str()
+      ->group("Engine");
+  command.add_option("--scheduling-policy", flags.policy, "fcfs or priority")
+      ->check(CLI::IsMember({"fcfs", "priority"}))
+      ->capture_default_str()
+      ->group("Engine");
+  command.add_option("--max-waiting", engine.max_waiting, "longest queue; more are refused")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group("Engine");
+  command.add_option("--max-logprobs", engine.max_logprobs, "most log-probabilities a position; -1: all")
+      ->capture_default_str()
+      ->group("Engine");
 }
 
 }  // namespace
 
 void EngineFlags::add_to(CLI::App& command) {
-  command.add_option("MODEL,--model", model, "a .gguf file, a model folder, or the name of a model in the model folder");
-  command.add_option("--threads", runner.threads, "threads that compute; 0: all processors")->check(CLI::Range(0, 4096))->capture_default_str()->group("Engine");
+  command.add_option("MODEL,--model", model,
+                     "a .gguf file, a model folder, or the name of a model in the model folder");
+  command.add_option("--threads", runner.threads, "threads that compute; 0: all processors")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str()
+      ->group("Engine");
   add_scheduler_flags(command, *this);
   add_cache_flags(command, *this);
-  command.add_option("--chat-template", chat_template, "a Jinja file in place of the model's template")->check(CLI::ExistingFile);
-  command.add_option("--generation-config", generation_config, "auto: sampling defaults of the model; vllm: those of the API")
+  command.add_option("--chat-template", chat_template, "a Jinja file in place of the model's template")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--generation-config", generation_config,
+                  "auto: sampling defaults of the model; vllm: those of the API")
       ->check(CLI::IsMember({"auto", "vllm"}))
       ->capture_default_str();
   command.add_option("--log-level", log_level, "trace, debug, info, warning, error or off")
@@ -68,10 +99,12 @@ ModelText open_model_text(const EngineFlags& flags) {
   ModelText text;
   text.checkpoint = Checkpoint::open(flags.model_path());
   text.tokenizer = Tokenizer::create(text.checkpoint->tokenizer());
-  std::string source = flags.chat_template.empty() ? text.checkpoint->tokenizer().chat_template : read_text_file(flags.chat_template);
+  std::string source =
+      flags.chat_template.empty() ? text.checkpoint->tokenizer().chat_template : read_text_file(flags.chat_template);
   if (!source.empty()) text.chat_template = std::make_shared<const ChatTemplate>(source);
   text.generation = text.checkpoint->generation();
-  if (text.generation.eos_token_ids.empty() && text.tokenizer->eos_token_id()) text.generation.eos_token_ids = {*text.tokenizer->eos_token_id()};
+  if (text.generation.eos_token_ids.empty() && text.tokenizer->eos_token_id())
+    text.generation.eos_token_ids = {*text.tokenizer->eos_token_id()};
   if (flags.generation_config == "vllm") {
     GenerationConfig bare;
     bare.eos_token_ids = text.generation.eos_token_ids;
@@ -82,9 +115,11 @@ ModelText open_model_text(const EngineFlags& flags) {
   return text;
 }
 
-std::unique_ptr<GraphRunner> make_runner(const EngineFlags& flags, std::shared_ptr<const Checkpoint> checkpoint, Log log) {
+std::unique_ptr<GraphRunner> make_runner(const EngineFlags& flags, std::shared_ptr<const Checkpoint> checkpoint,
+                                         Log log) {
   RunnerConfig config = flags.runner;
-  if (!flags.kv_cache_memory.empty()) config.kv_cache_bytes = parse_bytes(flags.kv_cache_memory, "--kv-cache-memory-bytes");
+  if (!flags.kv_cache_memory.empty())
+    config.kv_cache_bytes = parse_bytes(flags.kv_cache_memory, "--kv-cache-memory-bytes");
   std::unique_ptr<Progress> bar;
   auto on_progress = [&](const WeightProgress& progress) {
     if (!bar) bar = std::make_unique<Progress>("packing weights", "B", progress.total_bytes);
@@ -103,7 +138,10 @@ std::unique_ptr<Engine> make_engine(const EngineFlags& flags, const ModelText& t
 std::string render_chat(const ModelText& text, const nlohmann::ordered_json& messages) {
   if (!text.chat_template)
     fail(ErrorKind::unsupported, "{} has no chat template; give one by --chat-template", text.checkpoint->path());
-  return text.chat_template->render({{"messages", messages}, {"add_generation_prompt", true}, {"bos_token", text.bos_token}, {"eos_token", text.eos_token}});
+  return text.chat_template->render({{"messages", messages},
+                                     {"add_generation_prompt", true},
+                                     {"bos_token", text.bos_token},
+                                     {"eos_token", text.eos_token}});
 }
 
 }  // namespace cairn

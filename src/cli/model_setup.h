@@ -16,12 +16,12 @@ namespace cairn {
 
 /// Flags that every command with an engine takes; named as vLLM's.
 struct EngineFlags {
-  std::string model;          // positional or --model
+  std::string model;  // positional or --model
   RunnerConfig runner;
   EngineConfig engine;
-  std::string kv_cache_memory;         // bytes, with or without a unit; empty: by memory_utilization
-  std::string policy = "fcfs";         // or "priority"
-  std::string chat_template;           // a file in place of the model's own
+  std::string kv_cache_memory;             // bytes, with or without a unit; empty: by memory_utilization
+  std::string policy = "fcfs";             // or "priority"
+  std::string chat_template;               // a file in place of the model's own
   std::string generation_config = "auto";  // or "vllm": the API's defaults
   std::string log_level = "warning";
 
@@ -45,7 +45,8 @@ struct ModelText {
 ModelText open_model_text(const EngineFlags& flags);
 
 /// Packs the weights, showing progress on stderr, and plans.
-std::unique_ptr<GraphRunner> make_runner(const EngineFlags& flags, std::shared_ptr<const Checkpoint> checkpoint, Log log);
+std::unique_ptr<GraphRunner> make_runner(const EngineFlags& flags, std::shared_ptr<const Checkpoint> checkpoint,
+                                         Log log);
 
 /// The engine over such a runner.
 std::unique_ptr<Engine> make_engine(const EngineFlags& flags, const ModelText& text, Log log);

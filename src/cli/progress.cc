@@ -33,13 +33,16 @@ std::string human_seconds(double seconds) {
 }
 
 std::string progress_line(const ProgressState& state, int width) {
-  double share = state.total > 0 ? std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0) : 1.0;
+  double share =
+      state.total > 0 ? std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0) : 1.0;
   double rate = state.seconds > 0 ? static_cast<double>(state.done) / state.seconds : 0;
   std::string head = fmt::format("{} {:>3.0f}%", state.what, share * 100);
   std::string unit = state.unit == "B" ? "" : " " + state.unit;
-  std::string tail = fmt::format("{} of {}{}", amount(state.unit, static_cast<double>(state.done)), amount(state.unit, static_cast<double>(state.total)), unit);
+  std::string tail = fmt::format("{} of {}{}", amount(state.unit, static_cast<double>(state.done)),
+                                 amount(state.unit, static_cast<double>(state.total)), unit);
   if (rate > 0) tail += fmt::format(", {}{}/s", amount(state.unit, rate), unit);
-  if (rate > 0 && state.done < state.total) tail += fmt::format(", {} left", human_seconds(static_cast<double>(state.total - state.done) / rate));
+  if (rate > 0 && state.done < state.total)
+    tail += fmt::format(", {} left", human_seconds(static_cast<double>(state.total - state.done) / rate));
   int room = width - static_cast<int>(head.size() + tail.size()) - 4;
   if (room < 5) return head + " " + tail;
   int bar = std::min(room, 30);

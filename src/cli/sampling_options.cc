@@ -59,34 +59,54 @@ std::vector<std::pair<int, double>> biases(const Json& value) {
 }
 
 constexpr Field kFields[] = {
-    {"max_tokens", Kind::integer, "most tokens of an answer", [](SamplingParams& p, const Json& v) { p.max_tokens = whole<int>(v); }},
-    {"min_tokens", Kind::integer, "tokens before any stop counts", [](SamplingParams& p, const Json& v) { p.min_tokens = whole<int>(v); }},
+    {"max_tokens", Kind::integer, "most tokens of an answer",
+     [](SamplingParams& p, const Json& v) { p.max_tokens = whole<int>(v); }},
+    {"min_tokens", Kind::integer, "tokens before any stop counts",
+     [](SamplingParams& p, const Json& v) { p.min_tokens = whole<int>(v); }},
     {"temperature", Kind::number, "0 is greedy", [](SamplingParams& p, const Json& v) { p.temperature = real(v); }},
-    {"top_p", Kind::number, "keep the likeliest tokens of this share", [](SamplingParams& p, const Json& v) { p.top_p = real(v); }},
-    {"top_k", Kind::integer, "keep the k likeliest tokens; 0 keeps all", [](SamplingParams& p, const Json& v) { p.top_k = whole<int>(v); }},
-    {"min_p", Kind::number, "keep tokens this likely against the likeliest", [](SamplingParams& p, const Json& v) { p.min_p = real(v); }},
-    {"seed", Kind::integer, "makes draws repeatable", [](SamplingParams& p, const Json& v) { p.seed = whole<std::int64_t>(v); }},
+    {"top_p", Kind::number, "keep the likeliest tokens of this share",
+     [](SamplingParams& p, const Json& v) { p.top_p = real(v); }},
+    {"top_k", Kind::integer, "keep the k likeliest tokens; 0 keeps all",
+     [](SamplingParams& p, const Json& v) { p.top_k = whole<int>(v); }},
+    {"min_p", Kind::number, "keep tokens this likely against the likeliest",
+     [](SamplingParams& p, const Json& v) { p.min_p = real(v); }},
+    {"seed", Kind::integer, "makes draws repeatable",
+     [](SamplingParams& p, const Json& v) { p.seed = whole<std::int64_t>(v); }},
     {"n", Kind::integer, "answers to each prompt", [](SamplingParams& p, const Json& v) { p.n = whole<int>(v); }},
-    {"stop", Kind::strings, "text that ends the answer (may be repeated)", [](SamplingParams& p, const Json& v) { p.stop = texts(v); }},
-    {"stop_token_ids", Kind::integers, "token ids that end the answer", [](SamplingParams& p, const Json& v) { p.stop_token_ids = ids(v); }},
-    {"include_stop_str_in_output", Kind::boolean, "keep the stop text", [](SamplingParams& p, const Json& v) { p.include_stop_str_in_output = truth(v); }},
-    {"ignore_eos", Kind::boolean, "go on after the end token", [](SamplingParams& p, const Json& v) { p.ignore_eos = truth(v); }},
-    {"skip_special_tokens", Kind::boolean, "leave special tokens out of the text", [](SamplingParams& p, const Json& v) { p.skip_special_tokens = truth(v); }},
-    {"repetition_penalty", Kind::number, "above 1 discourages what was said", [](SamplingParams& p, const Json& v) { p.repetition_penalty = real(v); }},
-    {"presence_penalty", Kind::number, "above 0 discourages what was generated", [](SamplingParams& p, const Json& v) { p.presence_penalty = real(v); }},
-    {"frequency_penalty", Kind::number, "the same by count", [](SamplingParams& p, const Json& v) { p.frequency_penalty = real(v); }},
-    {"logit_bias", Kind::bias, "JSON object from token id to bias", [](SamplingParams& p, const Json& v) { p.logit_bias = biases(v); }},
-    {"bad_words", Kind::strings, "words never to say (may be repeated)", [](SamplingParams& p, const Json& v) { p.bad_words = texts(v); }},
-    {"allowed_token_ids", Kind::integers, "the only token ids to say", [](SamplingParams& p, const Json& v) { p.allowed_token_ids = ids(v); }},
-    {"logprobs", Kind::integer, "log-probabilities of so many tokens a position", [](SamplingParams& p, const Json& v) { p.logprobs = whole<int>(v); }},
-    {"prompt_logprobs", Kind::integer, "the same for the prompt", [](SamplingParams& p, const Json& v) { p.prompt_logprobs = whole<int>(v); }},
+    {"stop", Kind::strings, "text that ends the answer (may be repeated)",
+     [](SamplingParams& p, const Json& v) { p.stop = texts(v); }},
+    {"stop_token_ids", Kind::integers, "token ids that end the answer",
+     [](SamplingParams& p, const Json& v) { p.stop_token_ids = ids(v); }},
+    {"include_stop_str_in_output", Kind::boolean, "keep the stop text",
+     [](SamplingParams& p, const Json& v) { p.include_stop_str_in_output = truth(v); }},
+    {"ignore_eos", Kind::boolean, "go on after the end token",
+     [](SamplingParams& p, const Json& v) { p.ignore_eos = truth(v); }},
+    {"skip_special_tokens", Kind::boolean, "leave special tokens out of the text",
+     [](SamplingParams& p, const Json& v) { p.skip_special_tokens = truth(v); }},
+    {"repetition_penalty", Kind::number, "above 1 discourages what was said",
+     [](SamplingParams& p, const Json& v) { p.repetition_penalty = real(v); }},
+    {"presence_penalty", Kind::number, "above 0 discourages what was generated",
+     [](SamplingParams& p, const Json& v) { p.presence_penalty = real(v); }},
+    {"frequency_penalty", Kind::number, "the same by count",
+     [](SamplingParams& p, const Json& v) { p.frequency_penalty = real(v); }},
+    {"logit_bias", Kind::bias, "JSON object from token id to bias",
+     [](SamplingParams& p, const Json& v) { p.logit_bias = biases(v); }},
+    {"bad_words", Kind::strings, "words never to say (may be repeated)",
+     [](SamplingParams& p, const Json& v) { p.bad_words = texts(v); }},
+    {"allowed_token_ids", Kind::integers, "the only token ids to say",
+     [](SamplingParams& p, const Json& v) { p.allowed_token_ids = ids(v); }},
+    {"logprobs", Kind::integer, "log-probabilities of so many tokens a position",
+     [](SamplingParams& p, const Json& v) { p.logprobs = whole<int>(v); }},
+    {"prompt_logprobs", Kind::integer, "the same for the prompt",
+     [](SamplingParams& p, const Json& v) { p.prompt_logprobs = whole<int>(v); }},
 };
 
 void set_field(const Field& field, SamplingParams& params, const Json& value) {
   try {
     field.set(params, value);
   } catch (const Error& error) {
-    fail_invalid("{} is {}; it takes {}", field.name, value.dump(-1, ' ', false, Json::error_handler_t::replace), error.what());
+    fail_invalid("{} is {}; it takes {}", field.name, value.dump(-1, ' ', false, Json::error_handler_t::replace),
+                 error.what());
   }
 }
 
@@ -100,7 +120,8 @@ Json parse_flag(const std::string& flag, const std::string& text) {
 
 bool set_sampling_field(SamplingParams& params, std::string_view name, const Json& value) {
   if (name == "max_completion_tokens") name = "max_tokens";
-  const auto* field = std::find_if(std::begin(kFields), std::end(kFields), [&](const Field& f) { return f.name == name; });
+  const auto* field =
+      std::find_if(std::begin(kFields), std::end(kFields), [&](const Field& f) { return f.name == name; });
   if (field == std::end(kFields)) return false;
   if (!value.is_null()) set_field(*field, params, value);
   return true;

@@ -30,9 +30,10 @@ void announce(const Server& server, const ServerConfig& config, const std::strin
   std::string url = fmt::format("http://{}:{}", host, server.port());
   std::string key = config.api_keys.empty() ? "" : " -H 'Authorization: Bearer KEY'";
   fmt::print("\nCairn is ready: {}\n\n", url);
-  fmt::print("  curl {}/v1/chat/completions{} -H 'Content-Type: application/json' -d '{{\"model\": \"{}\", \"messages\": "
-             "[{{\"role\": \"user\", \"content\": \"What is the capital of France?\"}}]}}'\n\n",
-             url, key, model);
+  fmt::print(
+      "  curl {}/v1/chat/completions{} -H 'Content-Type: application/json' -d '{{\"model\": \"{}\", \"messages\": "
+      "[{{\"role\": \"user\", \"content\": \"What is the capital of France?\"}}]}}'\n\n",
+      url, key, model);
   std::fflush(stdout);
 }
 
@@ -55,7 +56,8 @@ int serve(ServeFlags flags) {
       log->info("stopping at once");
     stops.emplace_back([&listening, seconds] { listening.load()->stop(seconds); });
   });
-  if (flags.server.served_model_names.empty()) flags.server.served_model_names = {std::filesystem::path(flags.engine.model_path()).filename().string()};
+  if (flags.server.served_model_names.empty())
+    flags.server.served_model_names = {std::filesystem::path(flags.engine.model_path()).filename().string()};
   server = std::make_unique<Server>(flags.server, log);
   listening = server.get();
   std::exception_ptr failure;
@@ -65,7 +67,8 @@ int serve(ServeFlags flags) {
       engine = make_engine(flags.engine, text, log);
       loaded = true;
       if (stopping) return;
-      server->set_ready({engine.get(), text.tokenizer, text.chat_template, text.generation, text.checkpoint->path(), text.bos_token, text.eos_token});
+      server->set_ready({engine.get(), text.tokenizer, text.chat_template, text.generation, text.checkpoint->path(),
+                         text.bos_token, text.eos_token});
       announce(*server, flags.server, flags.server.served_model_names.front());
     } catch (...) {
       failure = std::current_exception();
@@ -91,14 +94,27 @@ void add_serve(CLI::App& app, Action& action) {
   flags->engine.add_to(*command);
   ServerConfig& server = flags->server;
   command->add_option("--host", server.host, "address to listen on")->capture_default_str();
-  command->add_option("--port", server.port, "port to listen on; 0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();
-  command->add_option("--api-key", server.api_keys, "key that clients must present (may be repeated)")->allow_extra_args(false);
-  command->add_option("--served-model-name", server.served_model_names, "the model's name in the API (may be repeated; the first is the one answers carry)")
+  command->add_option("--port", server.port, "port to listen on; 0: any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_option("--api-key", server.api_keys, "key that clients must present (may be repeated)")
       ->allow_extra_args(false);
-  command->add_option("--allowed-origins", server.allowed_origins, "origins of web pages that may call (may be repeated)")->allow_extra_args(false)->capture_default_str();
-  command->add_option("--max-connections", server.max_connections, "most open connections")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_flag("--trust-request-chat-template", server.trust_request_chat_template, "let requests bring a chat template");
-  command->add_option("--shutdown-timeout", flags->drain_seconds, "seconds that running requests may take to end after SIGTERM")
+  command
+      ->add_option("--served-model-name", server.served_model_names,
+                   "the model's name in the API (may be repeated; the first is the one answers carry)")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--allowed-origins", server.allowed_origins, "origins of web pages that may call (may be repeated)")
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  command->add_option("--max-connections", server.max_connections, "most open connections")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_flag("--trust-request-chat-template", server.trust_request_chat_template,
+                    "let requests bring a chat template");
+  command
+      ->add_option("--shutdown-timeout", flags->drain_seconds,
+                   "seconds that running requests may take to end after SIGTERM")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->callback([flags, &action] { action = [flags] { return serve(*flags); }; });

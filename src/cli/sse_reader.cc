@@ -14,7 +14,8 @@ void SseReader::push(std::string_view bytes, const std::function<void(std::strin
     begin = end + 1;
   }
   rest_.erase(0, begin);
-  if (rest_.size() + data_.size() > limit_) fail(ErrorKind::resource_exhausted, "an event is longer than {} bytes", limit_);
+  if (rest_.size() + data_.size() > limit_)
+    fail(ErrorKind::resource_exhausted, "an event is longer than {} bytes", limit_);
 }
 
 void SseReader::line(std::string_view text, const std::function<void(std::string_view data)>& on_event) {

@@ -23,7 +23,8 @@ class SteppedBatch {
 
  private:
   void begin(StepBatch& batch) const;
-  void append(StepBatch& batch, std::int64_t sequence, std::int64_t start, const int* tokens, std::int64_t count, bool wants_logits) const;
+  void append(StepBatch& batch, std::int64_t sequence, std::int64_t start, const int* tokens, std::int64_t count,
+              bool wants_logits) const;
 
   ModelRunner& runner_;
   std::int64_t batch_size_, blocks_per_sequence_;
