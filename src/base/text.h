@@ -1,4 +1,4 @@
-// Small text helpers: UTF-8, human-readable sizes, nearest name for "did you mean".
+// Small text helpers: UTF-8, markup, human-readable sizes, nearest name for "did you mean".
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,9 @@ std::string sanitize_utf8(std::string_view bytes);
 
 /// Appends `code` (a Unicode scalar value) as UTF-8.
 void append_utf8(std::string& out, char32_t code);
+
+/// Replaces & < > " ' by entities (the quotes by &#34; and &#39;): for HTML, XML and SVG.
+std::string escape_html(std::string_view text);
 
 /// "1.5 GiB", "512 B".
 std::string human_bytes(std::uint64_t bytes);

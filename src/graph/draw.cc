@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "graph/print.h"
 
 namespace cairn {
@@ -17,17 +18,6 @@ struct Box {
   int x() const { return kMargin + column * (kBoxWidth + kGapX); }
   int y() const { return kMargin + 40 + level * (kBoxHeight + kGapY); }
 };
-
-std::string escape(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else out += c;
-  }
-  return out;
-}
 
 std::string cut(const std::string& text, std::size_t length) {
   return text.size() <= length ? text : "…" + text.substr(text.size() - length + 1);
@@ -71,7 +61,7 @@ std::string to_svg(const Graph& graph, std::size_t max_nodes) {
   std::string svg = fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' width='{0}' height='{1}' viewBox='0 0 {0} {1}' font-family='sans-serif'>"
       "<rect width='100%' height='100%' fill='#fbfbfc'/><text x='{2}' y='34' font-size='18'>{3}: {4} nodes{5}</text>\n",
-      width, height, kMargin, escape(graph.name()), graph.nodes().size(),
+      width, height, kMargin, escape_html(graph.name()), graph.nodes().size(),
       count < graph.nodes().size() ? fmt::format(", the first {} drawn", count) : "");
   for (auto [from, to] : edges) {
     const Box &a = boxes[from], &b = boxes[to];
@@ -82,8 +72,8 @@ std::string to_svg(const Graph& graph, std::size_t max_nodes) {
     svg += fmt::format(
         "<rect x='{}' y='{}' width='{}' height='{}' rx='6' fill='{}' stroke='#495057'/><text x='{}' y='{}' font-size='14'>{}</text>"
         "<text x='{}' y='{}' font-size='10' fill='#495057'>{}</text>\n",
-        box.x(), box.y(), kBoxWidth, kBoxHeight, box.colour, box.x() + 10, box.y() + 18, escape(box.title), box.x() + 10, box.y() + 34,
-        escape(box.subtitle));
+        box.x(), box.y(), kBoxWidth, kBoxHeight, box.colour, box.x() + 10, box.y() + 18, escape_html(box.title), box.x() + 10, box.y() + 34,
+        escape_html(box.subtitle));
   return svg + "</svg>\n";
 }
 

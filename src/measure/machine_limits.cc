@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/text.h"
 #include "measure/limits_kernels.h"
 
 namespace cairn {
@@ -34,11 +35,6 @@ double (*peak_loop(const LimitsTable& loops, Arithmetic arithmetic))(std::int64_
 
 // A share of n floats in whole steps of the loops.
 std::int64_t share_of(std::int64_t n, const ThreadTeam& team) { return n / team.size() / 64 * 64; }
-
-std::int64_t parse_size(const std::string& text) {
-  const std::int64_t number = std::strtoll(text.c_str(), nullptr, 10);
-  return number * (text.ends_with('K') ? 1 << 10 : text.ends_with('M') ? 1 << 20 : 1);
-}
 
 }  // namespace
 
@@ -70,11 +66,10 @@ double MemoryBandwidth::read(ThreadTeam& team, Isa isa) const {
   const std::int64_t piece = kPieceBytes / kFloatBytes, share = share_of(piece, team);
   double best = 1e30;
   for (std::int64_t from = 0; from + piece <= static_cast<std::int64_t>(arena_.used()) / kFloatBytes; from += piece)
-    best = std::min(best, seconds_of([&] {
-                      team.run([&](int member) {
-                        total = total + table(isa).read(data + from + member * share, share);
-                      });
-                    }));
+    best =
+        std::min(best, seconds_of([&] {
+                   team.run([&](int member) { total = total + table(isa).read(data + from + member * share, share); });
+                 }));
   return static_cast<double>(share * team.size() * kFloatBytes) / best;
 }
 
@@ -120,7 +115,9 @@ std::vector<CacheLevel> data_caches() {
     std::ifstream(folder + "type") >> type;
     std::ifstream(folder + "size") >> size;
     std::ifstream(folder + "level") >> level;
-    if (level > 0 && type != "Instruction" && parse_size(size) > 0) caches.push_back({level, parse_size(size)});
+    if (level <= 0 || type == "Instruction" || size.empty()) continue;
+    const auto bytes = static_cast<std::int64_t>(parse_bytes(size, "cache size"));
+    if (bytes > 0) caches.push_back({level, bytes});
   }
   return caches;
 }

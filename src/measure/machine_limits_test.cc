@@ -27,7 +27,8 @@ TEST(MachineLimits, WiderInstructionSetsHaveHigherPeaks) {
   ThreadTeam team(1);
   const std::vector<Isa> isas = supported_isas();
   if (isas.size() < 2) GTEST_SKIP() << "one instruction set here";
-  EXPECT_GT(measure_peak(team, isas.back(), Arithmetic::int8), 1.5 * measure_peak(team, Isa::portable, Arithmetic::int8));
+  EXPECT_GT(measure_peak(team, isas.back(), Arithmetic::int8),
+            1.5 * measure_peak(team, Isa::portable, Arithmetic::int8));
 }
 
 TEST(MachineLimits, OddTeamsAndSmallCachesWork) {

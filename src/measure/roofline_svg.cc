@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
 #include "measure/roofline.h"
 
 namespace cairn {
@@ -10,17 +11,6 @@ namespace {
 
 constexpr double kWidth = 900, kHeight = 560, kLeft = 70, kRight = 30, kTop = 50, kBottom = 60;
 constexpr const char* kRoofColours[kArithmetics] = {"#2b7bba", "#b5591b", "#2e8b57"};
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else out += c;
-  }
-  return out;
-}
 
 // Decades from `low` to `high` (powers of ten) along one side of the picture.
 struct Axis {
@@ -41,7 +31,7 @@ Axis axis_around(std::span<const double> values, double start, double end) {
 }
 
 std::string text_at(double x, double y, const char* anchor, std::string_view text) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, escape(text));
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, escape_html(text));
 }
 
 std::string grid(const Axis& x, const Axis& y) {
@@ -65,10 +55,9 @@ std::string grid(const Axis& x, const Axis& y) {
 std::string roof(const Axis& x, const Axis& y, double bandwidth, double peak, Arithmetic arithmetic) {
   const double ridge = peak / bandwidth, left = std::pow(10, x.low), right = std::pow(10, x.high);
   const char* colour = kRoofColours[static_cast<int>(arithmetic)];
-  return fmt::format(
-             "<path class=\"roof\" stroke=\"{}\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}H{:.1f}\"/>\n", colour,
-             x.at(std::max(left, std::pow(10, y.low) / bandwidth)),
-             y.at(std::max(left * bandwidth, std::pow(10, y.low))), x.at(ridge), y.at(peak), x.at(right)) +
+  return fmt::format("<path class=\"roof\" stroke=\"{}\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}H{:.1f}\"/>\n", colour,
+                     x.at(std::max(left, std::pow(10, y.low) / bandwidth)),
+                     y.at(std::max(left * bandwidth, std::pow(10, y.low))), x.at(ridge), y.at(peak), x.at(right)) +
          text_at(x.end, y.at(peak) - 5, "end", fmt::format("{} peak {:.0f} GOP/s", to_string(arithmetic), peak));
 }
 
@@ -93,7 +82,7 @@ std::string roofline_svg(const std::string& title, std::span<const RooflineRow> 
       "<style>text{{font:12px sans-serif;fill:#222}}.title{{font-size:15px;font-weight:bold}}.grid{{stroke:#ddd}}"
       ".roof{{fill:none;stroke-width:2}}circle{{fill-opacity:.75}}</style>\n"
       "<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n<text class=\"title\" x=\"{2}\" y=\"28\">{3}</text>\n",
-      kWidth, kHeight, kLeft, escape(title));
+      kWidth, kHeight, kLeft, escape_html(title));
   svg += grid(x, y);
   if (bandwidth > 0) {
     for (int i = 0; i < kArithmetics; ++i)
@@ -104,14 +93,15 @@ std::string roofline_svg(const std::string& title, std::span<const RooflineRow> 
   for (const RooflineRow& row : rows) total += row.microseconds;
   for (const RooflineRow& row : rows) {
     if (row.cost.operations <= 0 || row.microseconds <= 0) continue;
-    const double cx = x.at(row.cost.operations / row.cost.bytes), cy = y.at(row.cost.operations / row.microseconds / 1e3);
+    const double cx = x.at(row.cost.operations / row.cost.bytes),
+                 cy = y.at(row.cost.operations / row.microseconds / 1e3);
     // The area of a point is its share of the time.
     const std::string label = row.op + (row.weights.empty() ? "" : " " + row.weights);
-    svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" fill=\"{}\"><title>{}: {:.0f} us, {:.0f} % of "
-                       "the limit</title></circle>\n",
-                       cx, cy, 3 + 14 * std::sqrt(row.microseconds / total),
-                       kRoofColours[static_cast<int>(row.cost.arithmetic)], escape(label), row.microseconds,
-                       100 * row.fraction(roofs));
+    svg += fmt::format(
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" fill=\"{}\"><title>{}: {:.0f} us, {:.0f} % of "
+        "the limit</title></circle>\n",
+        cx, cy, 3 + 14 * std::sqrt(row.microseconds / total), kRoofColours[static_cast<int>(row.cost.arithmetic)],
+        escape_html(label), row.microseconds, 100 * row.fraction(roofs));
     if (row.microseconds > 0.03 * total) {
       const bool right = cx > kWidth / 2;
       svg += text_at(right ? cx - 18 : cx + 18, cy + 4, right ? "end" : "start",

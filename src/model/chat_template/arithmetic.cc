@@ -2,8 +2,8 @@
 #include <limits>
 #include <optional>
 
+#include "base/text.h"
 #include "model/chat_template/arguments.h"
-#include "model/chat_template/html.h"
 #include "model/chat_template/operators.h"
 #include "model/chat_template/text_format.h"
 

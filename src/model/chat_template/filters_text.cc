@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "base/text.h"
 #include "model/chat_template/filters.h"
-#include "model/chat_template/html.h"
 #include "model/chat_template/iteration.h"
 #include "model/chat_template/json_text.h"
 #include "model/chat_template/printing.h"

@@ -13,6 +13,7 @@ inline constexpr std::int64_t kStepTokens = 256;
 inline constexpr std::int64_t kStepGroups = kStepTokens / kKvGroup;
 /// Groups that are prefetched ahead of the one being read.
 inline constexpr std::int64_t kAhead = 4;
+
 /// A softmax under way: floats [0] the maximum, [1] the sum, [2] and [3] scratch, [kStateHeader ..] the weighted sum of
 /// values [head_dim].
 inline constexpr std::int64_t kStateHeader = 16;

@@ -33,7 +33,8 @@ const AttentionTable& table(Isa isa) {
 
 std::int64_t item_rows(std::int64_t group) { return std::max<std::int64_t>(kItemRows / group, 1) * group; }
 
-// Floats of a state, and of one worker's scratch: q, states and visible counts of an item's rows, and scores.
+// Floats of a state, and of one worker's scratch: q, states, scores, sums and visible
+// counts of an item's rows.
 std::int64_t state_floats(std::int64_t head_dim) { return kStateHeader + head_dim; }
 std::int64_t scratch_floats(std::int64_t rows, std::int64_t head_dim) {
   return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 2) + 15) / 16 * 16;
