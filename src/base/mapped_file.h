@@ -20,6 +20,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  /// Tells this file apart from what it was or may become: inode, size and time of change, taken when it was opened.
+  const std::string& stamp() const { return stamp_; }
 
   /// Tells the kernel that the pages of `part` (a sub-span of bytes()) are no longer needed; reading them again is
   /// correct but goes back to the file.
@@ -28,7 +30,7 @@ class MappedFile {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  std::string path_;
+  std::string path_, stamp_;
 };
 
 /// Reads a whole text file of at most `limit` bytes; throws not_found, or invalid_argument when it is larger.

@@ -37,6 +37,13 @@ void add_cache_flags(CLI::App& command, EngineFlags& flags) {
       ->group("Engine");
 }
 
+void add_weight_flags(CLI::App& command, EngineFlags& flags) {
+  command
+      .add_option("--weight-cache-dir", flags.runner.weight_cache_dir,
+                  "keep packed weights in this folder (as large as the model), so that the next start maps them")
+      ->group("Engine");
+}
+
 void add_scheduler_flags(CLI::App& command, EngineFlags& flags) {
   RunnerConfig& runner = flags.runner;
   EngineConfig& engine = flags.engine;
@@ -81,6 +88,7 @@ void EngineFlags::add_to(CLI::App& command) {
       ->group("Engine");
   add_scheduler_flags(command, *this);
   add_cache_flags(command, *this);
+  add_weight_flags(command, *this);
   command.add_option("--chat-template", chat_template, "a Jinja file in place of the model's template")
       ->check(CLI::ExistingFile);
   command

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/weight_cache.h"
 #include "runtime/arena.h"
 #include "runtime/thread_team.h"
 
@@ -14,24 +16,39 @@ struct WeightProgress {
   std::int64_t done_bytes = 0, total_bytes = 0;  // of stored data
 };
 
+/// What loading may do beside packing; every part may be empty.
+struct WeightLoading {
+  std::function<void(const TensorView&)> release;       // a stored weight is packed: its pages may be dropped
+  std::function<void(const WeightProgress&)> progress;  // after each weight
+  std::unique_ptr<WeightCache> cache;                   // holds the packed weights in place of memory
+};
+
 /// Owns the packed weights; strided ones stay where they are stored. Immutable after loading.
 class Weights {
  public:
-  /// Packs every weight of layout panel16 with the whole team. `release` is called with a weight's stored view once it
-  /// is packed (to drop its pages); `progress` after each weight. Either may be empty.
-  Weights(const Graph& graph, ThreadTeam& team, const std::function<void(const TensorView&)>& release = nullptr,
-          const std::function<void(const WeightProgress&)>& progress = nullptr);
+  /// Packs every weight of layout panel16 with the whole team, or takes them from a filled cache.
+  /// `loading.cache`, if any, has packed_bytes(graph) bytes.
+  Weights(const Graph& graph, ThreadTeam& team, WeightLoading loading = {});
 
   /// Views without the packed data, for plans that are described and never run.
   explicit Weights(const Graph& graph);
 
   /// View of weight `id` of the graph; null data for values that are no weights.
   const TensorView& view(ValueId id) const { return views_[static_cast<std::size_t>(id.index)]; }
-  std::int64_t packed_bytes() const { return static_cast<std::int64_t>(arena_.used()); }
+  std::int64_t packed_bytes() const { return packed_bytes_; }
 
  private:
-  Arena arena_;
+  Arena arena_;  // unless there is a cache
+  std::unique_ptr<WeightCache> cache_;
+  std::int64_t packed_bytes_ = 0;
   std::vector<TensorView> views_;
 };
+
+/// Bytes of all packed weights of a graph, each padded to 64.
+std::int64_t packed_bytes(const Graph& graph);
+
+/// Tells apart whatever changes the packed weights beside the stored data: the layout's version and each packed
+/// weight's name, dtype and shape, in order.
+std::string packing_key(const Graph& graph);
 
 }  // namespace cairn

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -68,13 +69,14 @@ GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const Run
 
   OperatorRegistry operators = builtin_operators();
   Graph graph = run_passes(build_model_graph(*checkpoint_, operators, options), {operators, isa_, precise_activations(config_.activation_precision, model)});
-  weights_ = std::make_unique<Weights>(
-      graph, team_,
-      [this](const TensorView& stored) {
-        for (const TensorEntry& tensor : checkpoint_->tensors())
-          if (tensor.view.data == stored.data) checkpoint_->drop(tensor);
-      },
-      progress);
+  WeightLoading loading;
+  loading.release = [this](const TensorView& stored) {
+    for (const TensorEntry& tensor : checkpoint_->tensors())
+      if (tensor.view.data == stored.data) checkpoint_->drop(tensor);
+  };
+  loading.progress = progress;
+  loading.cache = open_weight_cache(graph, *log);
+  weights_ = std::make_unique<Weights>(graph, team_, std::move(loading));
   plan_ = std::make_unique<Plan>(std::move(graph), *weights_, isa_, team_);
 
   Shape cache{num_kv_blocks_, model.num_key_value_heads, config_.block_size, model.head_dim};
@@ -86,6 +88,19 @@ GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const Run
   log->info("{}: {} layers, {} in memory, KV cache {} blocks of {} tokens ({}, {}), {} threads, {}", model.architecture,
             model.num_hidden_layers, human_bytes(static_cast<std::uint64_t>(weights_->packed_bytes())), num_kv_blocks_, config_.block_size,
             name(options.kv_dtype), human_bytes(kv_arena_.capacity()), team_.size(), to_string(isa_));
+}
+
+std::unique_ptr<WeightCache> GraphRunner::open_weight_cache(const Graph& graph, spdlog::logger& log) const {
+  if (config_.weight_cache_dir.empty()) return nullptr;
+  try {
+    auto cache = std::make_unique<WeightCache>(config_.weight_cache_dir, std::filesystem::path(checkpoint_->path()).filename().string(),
+                                               checkpoint_->stamp() + packing_key(graph), static_cast<std::size_t>(packed_bytes(graph)));
+    log.info("packed weights {} {}", cache->filled() ? "from" : "will be kept in", cache->path());
+    return cache;
+  } catch (const Error& error) {
+    log.warn("no weight cache: {}", error.what());
+    return nullptr;
+  }
 }
 
 void GraphRunner::size_cache(std::int64_t block_bytes, std::int64_t weight_bytes) {

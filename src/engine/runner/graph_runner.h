@@ -27,6 +27,7 @@ struct RunnerConfig {
   // hidden size below 1024, whose greedy answers int8 changes at 3 % of positions.
   std::string activation_precision = "auto";
   std::uint64_t kv_cache_bytes = 0;       // 0: by memory_utilization
+  std::string weight_cache_dir;           // folder of packed weights, to be mapped at the next load; empty: none
   double memory_utilization = 0.5;        // share of the machine's (or cgroup's) memory for weights and cache
 };
 
@@ -53,6 +54,7 @@ class GraphRunner final : public ModelRunner {
   int threads() const { return team_.size(); }
 
  private:
+  std::unique_ptr<WeightCache> open_weight_cache(const Graph& graph, spdlog::logger& log) const;
   void size_cache(std::int64_t block_bytes, std::int64_t weight_bytes);
 
   std::shared_ptr<const Checkpoint> checkpoint_;

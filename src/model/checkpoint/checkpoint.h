@@ -98,6 +98,8 @@ class Checkpoint {
   virtual nlohmann::ordered_json metadata() const = 0;
   /// Lets the kernel drop the file pages behind a tensor, once it is packed.
   virtual void drop(const TensorEntry& tensor) const = 0;
+  /// Tells the files of the weights apart from what they were or may become (MappedFile::stamp, a line a file).
+  virtual std::string stamp() const = 0;
 
  protected:
   /// Makes find() work; called once, when tensors_ is complete. Throws invalid_argument for a name that is there twice.

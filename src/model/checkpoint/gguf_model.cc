@@ -63,6 +63,8 @@ class GgufCheckpoint final : public Checkpoint {
     file_.drop({tensor.view.data, static_cast<std::size_t>(byte_size(tensor.view.dtype, tensor.view.shape))});
   }
 
+  std::string stamp() const override { return file_.stamp() + "\n"; }
+
  private:
   std::string key(std::string_view rest) const { return fmt::format("{}.{}", config_.architecture, rest); }
   void refuse_splits() const;

@@ -57,6 +57,12 @@ class HfCheckpoint final : public Checkpoint {
     }
   }
 
+  std::string stamp() const override {
+    std::string all;
+    for (const MappedFile& mapped : files_) all += mapped.stamp() + "\n";
+    return all;
+  }
+
  private:
   using WeightMap = std::map<std::string, std::string>;  // of tensors to files
 

@@ -25,6 +25,8 @@
 namespace cairn {
 
 inline constexpr std::int64_t kPanelOutputs = 16;
+/// Raised when a packed weight's bytes change: files of packed weights carry it.
+inline constexpr int kPanelLayoutVersion = 1;
 
 /// What a kernel reads: the weight's format, and for bf16 also which activations it takes.
 enum class PanelFormat : std::uint8_t { f32, f16, bf16, bf16_dot, q8_0, q4_0, q4_1, q4_k, q5_k, q6_k };
