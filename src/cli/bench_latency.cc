@@ -25,34 +25,48 @@ struct LatencyFlags {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-// Sums of a profiled run by operator.
-using Profile = std::map<std::string, std::pair<double, int>>;
+// Sums of profiled runs by operator.
+struct ProfileEntry {
+  double microseconds = 0, kernel_microseconds = 0;
+  int calls = 0;
+};
+struct Profile {
+  std::map<std::string, ProfileEntry> entries;
+  int runs = 0;
+};
 
 void add_profile(Profile& profile, const Plan& plan) {
   for (const StepTime& step : plan.last_profile()) {
-    auto& [microseconds, calls] = profile[std::string(step.op)];
-    microseconds += step.microseconds;
-    ++calls;
+    ProfileEntry& entry = profile.entries[std::string(step.op)];
+    entry.microseconds += step.microseconds;
+    entry.kernel_microseconds += step.kernel_microseconds;
+    ++entry.calls;
   }
+  ++profile.runs;
 }
 
+// Times of one run: means over those profiled.
 void print_profile(std::FILE* out, const char* title, const Profile& profile) {
-  double total = 0;
-  std::vector<std::pair<double, std::string>> order;
-  for (const auto& [op, entry] : profile) {
-    total += entry.first;
-    order.emplace_back(entry.first, op);
+  ProfileEntry total;
+  std::vector<std::pair<ProfileEntry, std::string>> order;
+  for (const auto& [op, entry] : profile.entries) {
+    total.microseconds += entry.microseconds;
+    total.kernel_microseconds += entry.kernel_microseconds;
+    order.emplace_back(entry, op);
   }
-  std::sort(order.rbegin(), order.rend());
-  fmt::print(out, "\n{} by operator: {:.2f} ms\n", title, total / 1e3);
-  for (const auto& [microseconds, op] : order)
-    fmt::print(out, "  {:<24} {:>10.3f} ms {:>6.1f} %  {:>5} calls\n", op, microseconds / 1e3,
-               100 * microseconds / total, profile.at(op).second);
+  std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first.microseconds > b.first.microseconds; });
+  const double to_ms = 1e-3 / profile.runs;
+  fmt::print(out, "\n{} by operator: {:.3f} ms, {:.1f} % of it inside kernels\n", title, total.microseconds * to_ms,
+             100 * total.kernel_microseconds / total.microseconds);
+  for (const auto& [entry, op] : order)
+    fmt::print(out, "  {:<24} {:>10.3f} ms {:>6.1f} %  {:>5} calls  {:>8.2f} us a call, {:>8.2f} in its kernel\n", op,
+               entry.microseconds * to_ms, 100 * entry.microseconds / total.microseconds, entry.calls / profile.runs,
+               entry.microseconds / entry.calls, entry.kernel_microseconds / entry.calls);
 }
 
 struct Timings {
   std::vector<double> prefill, decode, total;  // seconds, one an iteration
-  Profile prefill_profile, decode_profile;     // of the last iteration; decode of its last step
+  Profile prefill_profile, decode_profile;     // of the last iteration's last prefill step and every decode step
 };
 
 Timings measure(GraphRunner& runner, const LatencyFlags& flags) {
@@ -74,9 +88,11 @@ Timings measure(GraphRunner& runner, const LatencyFlags& flags) {
     std::vector<int> tokens =
         random_token_ids(flags.batch_size, 0, runner.vocab_size(), static_cast<std::uint64_t>(round));
     double decode_start = now();
-    for (std::int64_t step = 0; step < flags.output_len; ++step) batch.decode(tokens);
+    for (std::int64_t step = 0; step < flags.output_len; ++step) {
+      batch.decode(tokens);
+      if (last) add_profile(timings.decode_profile, runner.plan());
+    }
     double end = now();
-    if (last && flags.output_len > 0) add_profile(timings.decode_profile, runner.plan());
     bar.update(round + 1);
     if (round < flags.num_iters_warmup) continue;
     timings.prefill.push_back(middle - start);
@@ -142,7 +158,7 @@ int bench_latency(LatencyFlags flags) {
   if (flags.profile) {
     std::FILE* out = table_to_stderr ? stderr : stdout;
     print_profile(out, "prefill, last step", timings.prefill_profile);
-    if (flags.output_len > 0) print_profile(out, "decode, last step", timings.decode_profile);
+    if (flags.output_len > 0) print_profile(out, "decode, mean step", timings.decode_profile);
   }
   if (!flags.json.empty()) write_report(flags.json, report);
   return 0;

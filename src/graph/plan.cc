@@ -1,5 +1,7 @@
 #include "graph/plan.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -26,6 +28,7 @@ Plan::Plan(Graph graph, const Weights& weights, Isa isa, ThreadTeam& team)
     step.kernel = node.op->prepare({inputs, outputs, node.attributes, isa});
     step.inputs.resize(node.inputs.size());
     step.outputs.resize(node.outputs.size());
+    step.busy.resize(static_cast<std::size_t>(team.size()));
     workspace[n] = step.kernel->workspace_bytes(largest, team.size());
     steps_.push_back(std::move(step));
   }
@@ -100,16 +103,35 @@ void Plan::run(std::span<const TensorView> inputs) {
 }
 
 void Plan::execute(int member) noexcept {
+  if (profiling_) return execute_profiled(member);
   const Worker worker{member, team_->size()};
-  for (Step& step : steps_) {
-    auto start = profiling_ && member == 0 ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point{};
-    int phases = step.kernel->phases();
+  for (const Step& step : steps_) {
+    const int phases = step.kernel->phases();
     for (int phase = 0; phase < phases; ++phase) {
       step.kernel->run(step.inputs, step.outputs, step.workspace, phase, worker);
       team_->barrier();
     }
-    if (profiling_ && member == 0)
-      step.microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  }
+}
+
+void Plan::execute_profiled(int member) noexcept {
+  using Clock = std::chrono::steady_clock;
+  auto microseconds = [](Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); };
+  const Worker worker{member, team_->size()};
+  auto begin = Clock::now();
+  for (Step& step : steps_) {
+    double busy = 0;
+    const int phases = step.kernel->phases();
+    for (int phase = 0; phase < phases; ++phase) {
+      const auto start = Clock::now();
+      step.kernel->run(step.inputs, step.outputs, step.workspace, phase, worker);
+      busy += microseconds(Clock::now() - start);
+      team_->barrier();
+    }
+    step.busy[static_cast<std::size_t>(member)] = busy;
+    const auto end = Clock::now();
+    if (member == 0) step.microseconds = microseconds(end - begin);
+    begin = end;
   }
 }
 
@@ -126,7 +148,7 @@ std::vector<StepTime> Plan::last_profile() const {
       if (const Value& value = graph_.value(id); value.kind == ValueKind::weight)
         weights += (weights.empty() ? "" : " ") + to_string(value.type);
     const Cost cost = node.op->cost ? node.op->cost(step.inputs, step.outputs, node.attributes) : bytes_of(step.inputs, step.outputs);
-    times.push_back({node.name, node.op->name, std::move(weights), step.microseconds, cost});
+    times.push_back({node.name, node.op->name, std::move(weights), step.microseconds, cost, *std::ranges::max_element(step.busy)});
   }
   return times;
 }

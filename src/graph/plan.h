@@ -19,8 +19,9 @@ struct StepTime {
   std::string name;
   std::string_view op;
   std::string weights;  // their types, "" for none
-  double microseconds = 0;
+  double microseconds = 0;  // with the wait for the slowest member
   Cost cost;
+  double kernel_microseconds = 0;  // the slowest member's time inside the kernel
 };
 
 /// Immutable but for the views that a run binds; one run at a time. Keeps a reference to the weights.
@@ -49,10 +50,12 @@ class Plan {
     std::byte* workspace = nullptr;
     std::vector<TensorView> inputs, outputs;
     double microseconds = 0;
+    std::vector<double> busy;  // microseconds inside the kernel, by member
   };
   void bind_inputs(std::span<const TensorView> inputs);
   void resolve_views();
   void execute(int member) noexcept;
+  void execute_profiled(int member) noexcept;
 
   Graph graph_;
   ThreadTeam* team_;

@@ -106,7 +106,10 @@ TEST(Plan, ProfileNamesEveryStep) {
   std::vector<TensorView> inputs = {fixture.fill(DType::f32, {8, 64}, 1).view()};
   plan.run(inputs);
   EXPECT_EQ(plan.last_profile().size(), plan.steps());
-  for (const StepTime& step : plan.last_profile()) EXPECT_GT(step.microseconds, 0) << step.name;
+  for (const StepTime& step : plan.last_profile()) {
+    EXPECT_GT(step.kernel_microseconds, 0) << step.name;
+    EXPECT_GE(step.microseconds, step.kernel_microseconds) << step.name;
+  }
   EXPECT_NE(describe(plan).find("peak activation memory"), std::string::npos);
 }
 
