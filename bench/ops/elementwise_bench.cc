@@ -35,7 +35,8 @@ void time_operator(const char* name, std::vector<Tensor> inputs, const Attribute
   std::vector<TensorView> in, out;
   for (const Tensor& input : inputs) types.push_back(type_of(input)), in.push_back(input.view());
   std::vector<Tensor> outputs;
-  for (const ValueType& type : op.infer({types, attributes})) {
+  const std::vector<ValueType> output_types = op.infer({types, attributes});
+  for (const ValueType& type : output_types) {
     std::vector<std::int64_t> dims;
     for (const Dim& dim : type.shape) dims.push_back(dim.value);
     outputs.emplace_back(type.dtype, Shape(dims));
@@ -43,7 +44,7 @@ void time_operator(const char* name, std::vector<Tensor> inputs, const Attribute
   }
   for (std::size_t i = 0; i < op.alias.size(); ++i)
     if (op.alias[i] >= 0) out[i] = in[static_cast<std::size_t>(op.alias[i])];
-  auto kernel = op.prepare({types, {}, attributes, choose_isa()});
+  auto kernel = op.prepare({types, output_types, attributes, choose_isa()});
   const double seconds = best_seconds(300, [&] { kernel->run(in, out, nullptr, 0, {0, 1}); });
   std::vector<char> from(static_cast<std::size_t>(bytes / 2), 1), to(from.size());
   const double copying = best_seconds(300, [&] { std::memcpy(to.data(), from.data(), from.size()); });

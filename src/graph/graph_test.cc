@@ -83,6 +83,50 @@ TEST(Passes, AddAndNormBecomeOneNodeThatKeepsTheSum) {
   EXPECT_EQ(fused.outputs()[1].value, fused.node(5).outputs[1]);
 }
 
+TEST(Passes, AMatMulTakesTheResidualThatIsAddedToIt) {
+  OperatorRegistry ops = builtin_operators();
+  Graph fused = fuse_residual(small_mlp(ops), {ops, Isa::portable});
+  EXPECT_EQ(op_names(fused), (std::vector<std::string_view>{"RmsNorm", "MatMul", "MatMul", "SwiGlu", "MatMul", "RmsNorm"}));
+  EXPECT_EQ(fused.node(4).name, "mlp.down");
+  EXPECT_EQ(fused.node(4).inputs[2], fused.inputs()[0]);
+  EXPECT_EQ(fused.outputs()[1].value, fused.node(4).outputs[0]);
+}
+
+TEST(Passes, AProductThatOthersReadOrThatHasABiasKeepsItsAdd) {
+  OperatorRegistry ops = builtin_operators();
+  Graph graph("kept");
+  ValueId x = graph.add_input("x", {DType::f32, {graph.add_symbol("tokens", 8), 64}});
+  ValueId y = graph.add1(ops.find("MatMul"), "y", {x, graph.add_weight("w", weight(64, 64).view())});
+  ValueId biased = graph.add1(ops.find("MatMul"), "biased", {x, graph.add_weight("v", weight(64, 64).view())});
+  biased = graph.add1(ops.find("Add"), "bias", {biased, graph.add_weight("b", weight(0, 64).view())});
+  graph.add_output("sum", graph.add1(ops.find("Add"), "sum", {y, x}));
+  graph.add_output("other", graph.add1(ops.find("Add"), "other", {biased, y}));
+  EXPECT_EQ(op_names(fuse_residual(graph, {ops, Isa::portable})), op_names(graph));
+}
+
+TEST(Passes, NormsAndActivationsConvertTheirOnlyReadersInput) {
+  OperatorRegistry ops = builtin_operators();
+  const Isa isa = Isa::portable;
+  static const Tensor matrix(DType::q8_0, {64, 64});
+  Graph graph("converting");
+  ValueId x = graph.add_input("x", {DType::f32, {graph.add_symbol("tokens", 8), 64}});
+  ValueId norm = graph.add_weight("norm", weight(0, 64).view());
+  auto matmul = [&](ValueId in, const char* name) {
+    return graph.add1(ops.find("MatMul"), name, {in, graph.add_weight(name, matrix.view())});
+  };
+  ValueId h = graph.add1(ops.find("RmsNorm"), "n1", {x, norm}, {{"eps", 1e-5}});
+  ValueId act = graph.add1(ops.find("SwiGlu"), "act", {matmul(h, "a"), matmul(h, "b")});
+  ValueId kept = graph.add1(ops.find("RmsNorm"), "n2", {matmul(act, "c"), norm}, {{"eps", 1e-5}});
+  graph.add_output("y", matmul(kept, "d"));
+  graph.add_output("kept", kept);
+  Graph fused = fuse_convert(prepack(graph, {ops, isa}), {ops, isa});
+  EXPECT_EQ(op_names(fused), (std::vector<std::string_view>{"RmsNorm", "MatMul", "MatMul", "SwiGlu", "MatMul", "RmsNorm",
+                                                            "QuantizeActivation", "MatMul"}));
+  EXPECT_EQ(fused.value(fused.node(0).outputs[0]).type.dtype, DType::a8);
+  EXPECT_EQ(fused.value(fused.node(3).outputs[0]).type.dtype, DType::a8);
+  EXPECT_EQ(fused.value(fused.node(5).outputs[0]).type.dtype, DType::f32);
+}
+
 TEST(Passes, PrepackChangesOnlyMatmulWeights) {
   OperatorRegistry ops = builtin_operators();
   Graph packed = prepack(small_mlp(ops), {ops, Isa::portable});

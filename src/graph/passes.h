@@ -23,11 +23,16 @@ struct Pass {
 
 /// Merges MatMuls of the same input (q/k/v, gate/up) into one whose output is split again.
 Graph merge_matmuls(const Graph& graph, const PassContext& context);
-/// Add followed by RmsNorm of the sum becomes AddRmsNorm.
+/// A MatMul whose output is only added to something of its shape adds it itself.
+Graph fuse_residual(const Graph& graph, const PassContext& context);
+/// Add followed by RmsNorm of the sum becomes AddRmsNorm, where no MatMul took the Add.
 Graph fuse_add_rms_norm(const Graph& graph, const PassContext& context);
 /// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads; lets
 /// attention round as bf16 products do, unless activations are to be precise.
 Graph prepack(const Graph& graph, const PassContext& context);
+
+/// A conversion that is its input's only reader becomes the producer's attribute "dtype", where the producer can convert.
+Graph fuse_convert(const Graph& graph, const PassContext& context);
 
 /// All passes of serving, in order.
 std::span<const Pass> serving_passes();

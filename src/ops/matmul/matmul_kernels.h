@@ -41,13 +41,14 @@ struct BlockedTable {
   void (*run[kPanelFormats])(const MatMulArgs&, const MatMulPart&);
 };
 
-/// Rows of f32 to rows of an activation dtype; both as base and stride in bytes.
+/// Columns [first, first + columns) of rows of f32 to rows of an activation dtype, whole blocks of it.
 struct QuantizeArgs {
-  const std::uint8_t* x = nullptr;
-  std::int64_t x_stride = 0;
-  std::uint8_t* out = nullptr;
-  std::int64_t out_stride = 0;
-  std::int64_t k = 0;
+  const std::uint8_t* x = nullptr;  // at column `first`
+  std::int64_t x_stride = 0;        // bytes
+  std::uint8_t* out = nullptr;      // at column 0
+  std::int64_t out_stride = 0;      // bytes
+  std::int64_t k = 0;               // columns of a whole row
+  std::int64_t first = 0, columns = 0;
 };
 
 struct QuantizeTable {

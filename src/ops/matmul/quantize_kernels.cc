@@ -4,7 +4,7 @@
 namespace cairn::CAIRN_ISA {
 namespace {
 
-// One row of a8 (tensor/dtype.h).
+// One row of a8 (tensor/dtype.h), from some block on.
 struct Row {
   std::int8_t* quants;
   float* scales;
@@ -12,10 +12,10 @@ struct Row {
   std::int32_t* negative_sums;
 };
 
-CAIRN_INLINE Row row_at(std::uint8_t* plane, std::int64_t k) {
+CAIRN_INLINE Row row_at(std::uint8_t* plane, std::int64_t k, std::int64_t block) {
   auto* scales = reinterpret_cast<float*>(plane + k);
-  return {reinterpret_cast<std::int8_t*>(plane), scales, scales + k / 32,
-          reinterpret_cast<std::int32_t*>(scales + 2 * (k / 32))};
+  return {reinterpret_cast<std::int8_t*>(plane) + 32 * block, scales + block, scales + k / 32 + block,
+          reinterpret_cast<std::int32_t*>(scales + 2 * (k / 32)) + 2 * block};
 }
 
 // A block of 32: amax / 127, round to nearest even. A block of denormals only is zero. low and high become what that
@@ -69,12 +69,12 @@ void sum_blocks(std::int64_t blocks, const Row& row) {
 // kPlanes a8 rows a row: of the values, then of what is left over.
 template <int kPlanes>
 void to_a8(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_end) {
-  const std::int64_t blocks = args.k / 32, plane_bytes = args.k + blocks * 16;
+  const std::int64_t blocks = args.columns / 32, plane_bytes = args.k + args.k / 32 * 16;
   for (std::int64_t r = row_begin; r < row_end; ++r) {
     const auto* x = reinterpret_cast<const float*>(args.x + r * args.x_stride);
     Row planes[kPlanes];
     for (int i = 0; i < kPlanes; ++i)
-      planes[i] = row_at(args.out + r * args.out_stride + i * plane_bytes, args.k);
+      planes[i] = row_at(args.out + r * args.out_stride + i * plane_bytes, args.k, args.first / 32);
     Vf difference = zero();  // stays 0, or becomes nan where an element is not finite
     for (std::int64_t b = 0; b < blocks; ++b) {
       Vf low = load(x + 32 * b), high = load(x + 32 * b + 16);
@@ -92,13 +92,13 @@ void to_a8(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_en
 void to_bf16(const QuantizeArgs& args, std::int64_t row_begin, std::int64_t row_end) {
   for (std::int64_t r = row_begin; r < row_end; ++r) {
     const auto* x = reinterpret_cast<const float*>(args.x + r * args.x_stride);
-    auto* out = reinterpret_cast<std::uint16_t*>(args.out + r * args.out_stride);
+    auto* out = reinterpret_cast<std::uint16_t*>(args.out + r * args.out_stride) + args.first;
     std::int64_t i = 0;
-    for (; i + 16 <= args.k; i += 16) store_bf16(out + i, load(x + i));
-    if (i == args.k) continue;
+    for (; i + 16 <= args.columns; i += 16) store_bf16(out + i, load(x + i));
+    if (i == args.columns) continue;
     std::uint16_t tail[16];
-    store_bf16(tail, load_n(x + i, args.k - i));
-    __builtin_memcpy(out + i, tail, static_cast<std::size_t>(args.k - i) * sizeof(tail[0]));
+    store_bf16(tail, load_n(x + i, args.columns - i));
+    __builtin_memcpy(out + i, tail, static_cast<std::size_t>(args.columns - i) * sizeof(tail[0]));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "ops/norm/norm.h"
 
 #include "base/error.h"
+#include "ops/matmul/matmul.h"
 #include "ops/registry/testing.h"
 #include "tensor/float_formats.h"
 
@@ -50,6 +51,23 @@ TEST_P(Norm, OfASumKeepsTheSumExactly) {
   }
 }
 
+TEST_P(Norm, ConvertsItsResultAsTheStepAfterItWould) {
+  for (int round = 0; round < 60; ++round) {
+    const std::string to = std::array{"a8", "a8x2", "bf16"}[static_cast<std::size_t>(round % 3)];
+    const std::int64_t columns = 1 + static_cast<std::int64_t>(random() % 40),
+                       rows = static_cast<std::int64_t>(random() % 6);
+    const Shape shape = {rows, to == "bf16" ? columns : 32 * columns};
+    Padded x = random_padded(random, shape), residual = random_padded(random, shape);
+    if (rows > 1) x.view().row<float>(1)[0] = std::array{NAN, INFINITY, 1e-40f, 0.0f}[random() % 4];
+    Tensor weight = random_weight(random, DType::f32, shape[1]);
+    const int workers = 1 + static_cast<int>(random() % 3);
+    ASSERT_TRUE(
+        converts_as_two_steps(kRmsNorm, kQuantizeActivation, {x.view(), weight.view()}, kEps, to, GetParam(), workers));
+    ASSERT_TRUE(converts_as_two_steps(kAddRmsNorm, kQuantizeActivation, {x.view(), residual.view(), weight.view()},
+                                      kEps, to, GetParam(), workers));
+  }
+}
+
 TEST_P(Norm, ARowsBitsDoNotDependOnItsPlace) {
   Padded x = random_padded(random, {7, 200});
   Tensor weight = random_weight(random, DType::f32, 200);
@@ -87,6 +105,15 @@ TEST(NormSchema, RefusesWeightsOfAnotherLengthOrType) {
   EXPECT_THROW(infer({DType::f32, {Dim::of_symbol(0), 64}}, {DType::f32, {65}}), Error);
   EXPECT_THROW(infer({DType::f32, {Dim::of_symbol(0), 64}}, {DType::q8_0, {64}}), Error);
   EXPECT_THROW(infer({DType::bf16, {Dim::of_symbol(0), 64}}, {DType::f32, {64}}), Error);
+  auto converted = [](ValueType x, const char* to) {
+    std::vector<ValueType> types = {x, {DType::f32, {x.shape.back()}}};
+    const Attributes attributes = {{"eps", 1e-5}, {"dtype", std::string(to)}};
+    return kRmsNorm.infer({types, attributes})[0].dtype;
+  };
+  EXPECT_EQ(converted({DType::f32, {Dim::of_symbol(0), 64}}, "a8"), DType::a8);
+  EXPECT_THROW(converted({DType::f32, {Dim::of_symbol(0), 65}}, "a8"), Error);
+  EXPECT_THROW(converted({DType::f32, {Dim::of_symbol(0), 2, 64}}, "a8"), Error);
+  EXPECT_THROW(converted({DType::f32, {Dim::of_symbol(0), 64}}, "f16"), Error);
   EXPECT_THROW(infer({DType::f32, {64}}, {DType::f32, {64}}), Error);
   EXPECT_THROW(infer({DType::f32, {4, Dim::of_symbol(0)}}, {DType::f32, {Dim::of_symbol(0)}}), Error);
 }

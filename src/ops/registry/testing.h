@@ -124,6 +124,21 @@ inline ::testing::AssertionResult same_bits(const Tensor& a, const Tensor& b) {
   return ::testing::AssertionFailure() << "bits differ";
 }
 
+/// `op` with the attribute dtype (Operator::converts) against `op` and QuantizeActivation after it: the same bits, in
+/// its other outputs too. `attributes` are those without dtype; `to` is a8, a8x2 or bf16.
+inline ::testing::AssertionResult converts_as_two_steps(const Operator& op, const Operator& quantize,
+                                                        const std::vector<TensorView>& inputs, Attributes attributes,
+                                                        const std::string& to, Isa isa, int workers) {
+  std::vector<Tensor> expected = run_fast(op, inputs, attributes, isa);
+  expected[0] = std::move(run_fast(quantize, {expected[0].view()}, {{"dtype", to}}, isa)[0]);
+  attributes.set("dtype", to);
+  const std::vector<Tensor> actual = run_fast(op, inputs, attributes, isa, workers);
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    if (!same_bits(actual[i], expected[i]))
+      return ::testing::AssertionFailure() << op.name << " to " << to << ": output " << i << " differs";
+  return ::testing::AssertionSuccess();
+}
+
 /// Every f32 element within `relative` of the other's magnitude plus `absolute`; nan matches nan, infinities
 /// themselves.
 inline ::testing::AssertionResult near(const Tensor& actual, const Tensor& expected, double relative, double absolute) {

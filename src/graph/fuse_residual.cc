@@ -1,0 +1,42 @@
+#include "graph/passes.h"
+
+namespace cairn {
+namespace {
+
+// The MatMul of one weight and no epilogue that makes `value` for one reader alone, or null.
+const Node* lone_matmul(const Graph& graph, const std::vector<int>& uses, ValueId value) {
+  const int producer = graph.value(value).producer;
+  if (producer < 0 || uses[static_cast<std::size_t>(value.index)] != 1) return nullptr;
+  const Node& node = graph.node(producer);
+  return node.op->name == "MatMul" && node.inputs.size() == 2 && node.attributes.entries().empty() ? &node : nullptr;
+}
+
+}  // namespace
+
+Graph fuse_residual(const Graph& graph, const PassContext&) {
+  Rewrite rewrite(graph);
+  const std::vector<int> uses = count_uses(graph);
+  for (const Node& node : graph.nodes()) {
+    const Node* matmul = nullptr;
+    ValueId residual;
+    for (std::size_t i = 0; node.op->name == "Add" && !matmul && i < 2; ++i) {
+      residual = node.inputs[1 - i];
+      const Value& other = graph.value(residual);
+      // A constant would be packed as a weight.
+      if (other.kind != ValueKind::weight && other.type.shape == graph.value(node.inputs[i]).type.shape)
+        matmul = lone_matmul(graph, uses, node.inputs[i]);
+    }
+    if (!matmul) {
+      rewrite.copy(node);
+      continue;
+    }
+    // Where the Add was: the residual may be made after the product.
+    rewrite.set(node.outputs[0],
+                rewrite.to().add1(*matmul->op, matmul->name,
+                                  {rewrite.at(matmul->inputs[0]), rewrite.at(matmul->inputs[1]), rewrite.at(residual)},
+                                  {{"residual", std::int64_t{1}}}));
+  }
+  return rewrite.finish();
+}
+
+}  // namespace cairn
