@@ -45,7 +45,8 @@ void time_operator(const char* name, std::vector<Tensor> inputs, const Attribute
   for (std::size_t i = 0; i < op.alias.size(); ++i)
     if (op.alias[i] >= 0) out[i] = in[static_cast<std::size_t>(op.alias[i])];
   auto kernel = op.prepare({types, output_types, attributes, choose_isa()});
-  const double seconds = best_seconds(300, [&] { kernel->run(in, out, nullptr, 0, {0, 1}); });
+  Tensor workspace(DType::u8, {kernel->workspace_bytes(in, 1)});
+  const double seconds = best_seconds(300, [&] { kernel->run(in, out, workspace.as<std::byte>(), 0, {0, 1}); });
   std::vector<char> from(static_cast<std::size_t>(bytes / 2), 1), to(from.size());
   const double copying = best_seconds(300, [&] { std::memcpy(to.data(), from.data(), from.size()); });
   fmt::print("{:<16} {:>5} tokens: {:8.2f} us, {:6.1f} GB/s, {:4.0f} % of copying as much\n", name, in[0].dim(0),

@@ -127,11 +127,52 @@ TEST(Passes, NormsAndActivationsConvertTheirOnlyReadersInput) {
   EXPECT_EQ(fused.value(fused.node(5).outputs[0]).type.dtype, DType::f32);
 }
 
+// q and k rotated (q after a norm where `norms`, k likewise), written and attended to, as the decoders build it.
+Graph small_attention(const OperatorRegistry& ops, bool norms, double k_theta) {
+  Graph graph("attention");
+  const Dim tokens = graph.add_symbol("tokens", 8), seqs = graph.add_symbol("seqs", 2);
+  const ValueType cache = {DType::f32, {4, 2, 16, 16}};
+  ValueId x = graph.add_input("x", {DType::f32, {tokens, 128}});
+  ValueId positions = graph.add_input("positions", {DType::i32, {tokens}});
+  ValueId slots = graph.add_input("slots", {DType::i64, {tokens}});
+  ValueId starts = graph.add_input("starts", {DType::i32, {graph.add_symbol("bounds", 3)}});
+  ValueId lengths = graph.add_input("lengths", {DType::i32, {seqs}});
+  ValueId tables = graph.add_input("tables", {DType::i32, {seqs, 2}});
+  ValueId k_cache = graph.add_input("k_cache", cache), v_cache = graph.add_input("v_cache", cache);
+  std::vector<ValueId> qkv = graph.add(ops.find("Split"), "split", {x}, {{"sizes", std::vector<std::int64_t>{64, 32, 32}}});
+  for (std::size_t i = 0; i < 3; ++i)
+    qkv[i] = graph.add1(ops.find("Reshape"), "heads", {qkv[i]}, {{"heads", std::int64_t{i == 0 ? 4 : 2}}});
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (norms)
+      qkv[i] = graph.add1(ops.find("RmsNorm"), "norm", {qkv[i], graph.add_weight("norm", weight(0, 16).view())}, {{"eps", 1e-6}});
+    qkv[i] = graph.add1(
+        ops.find("RotaryEmbedding"), "rotary", {qkv[i], positions},
+        {{"theta", i == 0 ? 1e4 : k_theta}, {"rotary_dim", std::int64_t{16}}, {"interleaved", std::int64_t{0}}});
+  }
+  std::vector<ValueId> caches = graph.add(ops.find("WriteKv"), "kv", {qkv[1], qkv[2], k_cache, v_cache, slots});
+  graph.add_output("y", graph.add1(ops.find("PagedAttention"), "attention",
+                                   {qkv[0], caches[0], caches[1], tables, starts, lengths}, {{"scale", 0.25}}));
+  return graph;
+}
+
+TEST(Passes, RotationsOfQAndKAndTheWriteBecomeOneStep) {
+  OperatorRegistry ops = builtin_operators();
+  for (bool norms : {false, true}) {
+    Graph fused = fuse_rotary_write_kv(small_attention(ops, norms, 1e4), {ops, Isa::portable});
+    EXPECT_EQ(op_names(fused), (std::vector<std::string_view>{"Split", "Reshape", "Reshape", "Reshape", "RotaryWriteKv",
+                                                              "PagedAttention"}));
+    EXPECT_EQ(fused.node(5).inputs[0], fused.node(4).outputs[0]);
+    EXPECT_EQ(fused.node(4).inputs.size(), norms ? 9u : 7u);
+  }
+  Graph unlike = fuse_rotary_write_kv(small_attention(ops, false, 5e5), {ops, Isa::portable});
+  EXPECT_EQ(op_names(unlike), op_names(small_attention(ops, false, 5e5)));
+}
+
 TEST(Passes, PrepackChangesOnlyMatmulWeights) {
   OperatorRegistry ops = builtin_operators();
   Graph packed = prepack(small_mlp(ops), {ops, Isa::portable});
   for (const Value& value : packed.values()) {
-    if (value.kind == ValueKind::weight) EXPECT_EQ(value.type.layout == Layout::panel16, value.name != "n1") << value.name;
+    if (value.kind == ValueKind::weight) { EXPECT_EQ(value.type.layout == Layout::panel16, value.name != "n1") << value.name; }
   }
 }
 

@@ -9,6 +9,7 @@ std::span<const Pass> serving_passes() {
       Pass{"merge_matmuls", "one MatMul for all weights that read the same input", merge_matmuls},
       Pass{"fuse_residual", "MatMul adds the residual to its output", fuse_residual},
       Pass{"fuse_add_rms_norm", "residual add and norm in one step", fuse_add_rms_norm},
+      Pass{"fuse_rotary_write_kv", "q and k normed, rotated and written to the cache in one step", fuse_rotary_write_kv},
       Pass{"prepack", "packed weights and the activation dtype that their kernels read", prepack},
       Pass{"fuse_convert", "norms and activations write what the MatMul after them reads", fuse_convert},
   };

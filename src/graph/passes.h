@@ -27,6 +27,8 @@ Graph merge_matmuls(const Graph& graph, const PassContext& context);
 Graph fuse_residual(const Graph& graph, const PassContext& context);
 /// Add followed by RmsNorm of the sum becomes AddRmsNorm, where no MatMul took the Add.
 Graph fuse_add_rms_norm(const Graph& graph, const PassContext& context);
+/// Rotations of q and k, norms of their heads before them, and WriteKv become RotaryWriteKv.
+Graph fuse_rotary_write_kv(const Graph& graph, const PassContext& context);
 /// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads; lets
 /// attention round as bf16 products do, unless activations are to be precise.
 Graph prepack(const Graph& graph, const PassContext& context);

@@ -11,6 +11,12 @@ namespace cairn {
 /// a slot.
 extern const Operator kWriteKv;
 
+/// RotaryWriteKv(q f32 [T, Hq, D], k f32 [T, Hkv, D], v f32 [T, Hkv, D], k_cache, v_cache, slot_mapping i64 [T],
+/// positions i32 [T], then rope_freqs f32 [rotary_dim / 2] with attribute rope_freqs = 1, then q_norm and k_norm [D] with
+/// attribute eps) -> (q [T, Hq, D], k_cache, v_cache): RmsNorm of each head of q and k where there are norms, then
+/// RotaryEmbedding of q and k with its attributes, then WriteKv, all in one step and with the bits of those operators.
+extern const Operator kRotaryWriteKv;
+
 /// PagedAttention(q f32 [T, Hq, D], k_cache, v_cache, block_tables i32 [S, max_blocks], query_start_loc i32 [S + 1],
 /// seq_lens i32 [S]) -> f32 [T, Hq * D]; attributes scale, and products "f32" (default) or "bf16".
 /// Sequence s owns tokens query_start_loc[s] .. query_start_loc[s + 1]; token j of L sits at position seq_lens[s] - L +

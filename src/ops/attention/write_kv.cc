@@ -1,8 +1,8 @@
 #include "base/error.h"
 #include "ops/attention/attention.h"
 #include "ops/attention/cache_schema.h"
+#include "ops/attention/kv_row_writer.h"
 #include "ops/attention/reference.h"
-#include "ops/attention/write_kv_kernels.h"
 
 namespace cairn {
 #define X(isa)                             \
@@ -38,34 +38,42 @@ const WriteKvTable& table(Isa isa) {
   return portable::kWriteKvTable;
 }
 
+}  // namespace
+
+KvRowWriter::KvRowWriter(Isa isa) : table_(table(isa)) {}
+
+void KvRowWriter::write(Kv which, const float* row, const TensorView& cache, std::int64_t head,
+                        std::int64_t slot) const noexcept {
+  const std::int64_t heads = cache.dim(1), block_size = cache.dim(2), head_dim = cache.dim(3);
+  if (slot < 0 || slot >= cache.dim(0) * block_size) return;
+  const std::int64_t offset = slot / block_size * heads * block_size * head_dim +
+                              kv_group_offset(head, slot % block_size, block_size, head_dim);
+  (which == Kv::key ? table_.write_k : table_.write_v)(row, cache.data + row_bytes(cache.dtype, offset),
+                                                       cache.dtype == DType::bf16, slot % kKvGroup, head_dim);
+}
+
+namespace {
+
 class WriteKvKernel final : public Kernel {
  public:
-  explicit WriteKvKernel(Isa isa) : table_(table(isa)) {}
+  explicit WriteKvKernel(Isa isa) : writer_(isa) {}
 
   // Neighbouring tokens share cache lines, so a worker takes long runs of tokens of one head.
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
            Worker worker) const noexcept override {
-    const std::int64_t tokens = inputs[0].dim(0), heads = inputs[0].dim(1), head_dim = inputs[0].dim(2);
-    const std::int64_t block_size = outputs[0].dim(2), slots = outputs[0].dim(0) * block_size;
+    const std::int64_t tokens = inputs[0].dim(0), heads = inputs[0].dim(1);
     const auto* slot_mapping = inputs[4].as<const std::int64_t>();
-    const bool bf16 = outputs[0].dtype == DType::bf16;
     Range range = share(2 * heads * tokens, worker, 16);
     for (std::int64_t unit = range.begin; unit < range.end; ++unit) {
       const std::int64_t t = unit % tokens, head = unit / tokens % heads, which = unit / tokens / heads;
-      const std::int64_t slot = slot_mapping[t];
-      if (slot < 0 || slot >= slots) continue;
       const TensorView& source = inputs[static_cast<std::size_t>(which)];
-      const TensorView& cache = outputs[static_cast<std::size_t>(which)];
-      const std::int64_t offset = slot / block_size * heads * block_size * head_dim +
-                                  kv_group_offset(head, slot % block_size, block_size, head_dim);
-      (which == 0 ? table_.write_k : table_.write_v)(source.row<const float>(t) + head * source.strides[1],
-                                                     cache.data + row_bytes(cache.dtype, offset), bf16, slot % kKvGroup,
-                                                     head_dim);
+      writer_.write(which == 0 ? Kv::key : Kv::value, source.row<const float>(t) + head * source.strides[1],
+                    outputs[static_cast<std::size_t>(which)], head, slot_mapping[t]);
     }
   }
 
  private:
-  const WriteKvTable& table_;
+  KvRowWriter writer_;
 };
 
 std::vector<ValueType> infer(const InferContext& context) {

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "ops/matmul/quantize_activation.h"
-#include "ops/norm/norm_kernels.h"
+#include "ops/norm/norm_table.h"
 #include "ops/norm/reference.h"
 
 namespace cairn {
@@ -13,9 +13,7 @@ namespace cairn {
 CAIRN_FOR_EACH_ISA(X)
 #undef X
 
-namespace {
-
-const NormTable& table(Isa isa) {
+const NormTable& norm_table(Isa isa) {
 #define X(name) \
   if (isa == Isa::name) return name::kNormTable;
   CAIRN_FOR_EACH_ISA(X)
@@ -23,14 +21,16 @@ const NormTable& table(Isa isa) {
   return portable::kNormTable;
 }
 
-NormWeight weight_type(DType dtype) {
+NormWeight norm_weight(DType dtype) {
   return dtype == DType::bf16 ? NormWeight::bf16 : dtype == DType::f16 ? NormWeight::f16 : NormWeight::f32;
 }
+
+namespace {
 
 class NormKernel final : public Kernel {
  public:
   NormKernel(Isa isa, float eps, bool residual, DType to)
-      : table_(table(isa)), eps_(eps), residual_(residual), converter_(isa, to) {}
+      : table_(norm_table(isa)), eps_(eps), residual_(residual), converter_(isa, to) {}
 
   // Rows that are converted are normalized into a row of the worker's own.
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
@@ -44,7 +44,7 @@ class NormKernel final : public Kernel {
     args.x = rows_of<const float>(inputs[0]);
     if (residual_) args.residual = rows_of<const float>(inputs[1]), args.sum = rows_of<float>(outputs[1]);
     args.weight = weight.data;
-    args.weight_type = weight_type(weight.dtype);
+    args.weight_type = norm_weight(weight.dtype);
     args.eps = eps_;
     Range range = share(args.x.count, worker);
     if (!converter_.converts()) {

@@ -30,6 +30,7 @@ OperatorRegistry builtin_operators() {
       &kReshape,
       // attention
       &kWriteKv,
+      &kRotaryWriteKv,
       &kPagedAttention,
   };
   return OperatorRegistry({std::begin(kOperators), std::end(kOperators)});

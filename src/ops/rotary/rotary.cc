@@ -1,9 +1,11 @@
 #include "ops/rotary/rotary.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ops/rotary/frequencies.h"
 #include "ops/rotary/reference.h"
-#include "ops/rotary/rotary_kernels.h"
+#include "ops/rotary/rotary_table.h"
 
 namespace cairn {
 #define X(isa)                           \
@@ -13,9 +15,7 @@ namespace cairn {
 CAIRN_FOR_EACH_ISA(X)
 #undef X
 
-namespace {
-
-const RotaryTable& table(Isa isa) {
+const RotaryTable& rotary_table(Isa isa) {
 #define X(name) \
   if (isa == Isa::name) return name::kRotaryTable;
   CAIRN_FOR_EACH_ISA(X)
@@ -23,29 +23,51 @@ const RotaryTable& table(Isa isa) {
   return portable::kRotaryTable;
 }
 
+namespace {
+
+constexpr std::int64_t kTokens = 16;  // whose angles are computed at once
+
 class RotaryKernel final : public Kernel {
  public:
   RotaryKernel(Isa isa, const Attributes& attributes)
-      : table_(table(isa)),
+      : table_(rotary_table(isa)),
         frequencies_(rotary_frequencies(attributes)),
         rotary_dim_(attributes.get<std::int64_t>("rotary_dim")),
         interleaved_(attributes.get<std::int64_t>("interleaved") != 0) {}
 
-  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
+  std::int64_t workspace_bytes(std::span<const TensorView>, int workers) const override {
+    return workers * angle_floats() * static_cast<std::int64_t>(sizeof(float));
+  }
+
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
            Worker worker) const noexcept override {
-    RotaryArgs args;
-    args.x = rows_of<const float>(inputs[0]);
-    args.out = rows_of<float>(outputs[0]);
-    args.positions = inputs[1].as<const std::int32_t>();
-    args.frequencies = frequencies_.data();
-    if (inputs.size() > 2) args.frequency_factors = inputs[2].as<const float>();
-    args.rotary_dim = rotary_dim_;
-    args.interleaved = interleaved_;
-    Range range = share(args.x.count, worker);
-    table_.rotate(args, range.begin, range.end);
+    const Rows<const float> x = rows_of<const float>(inputs[0]);
+    const Rows<float> out = rows_of<float>(outputs[0]);
+    const std::int64_t heads = x.inner;
+    float* angles = reinterpret_cast<float*>(workspace) + worker.index * angle_floats();
+    const AngleArgs angle_args = {
+        nullptr,     0,      frequencies_.data(),        inputs.size() > 2 ? inputs[2].as<const float>() : nullptr,
+        rotary_dim_, angles, angles + angle_floats() / 2};
+    const Range range = share(x.count, worker);
+    for (std::int64_t row = range.begin; row < range.end;) {
+      const std::int64_t token = row / heads, end = std::min(range.end, (token + kTokens) * heads);
+      AngleArgs of_tokens = angle_args;
+      of_tokens.positions = inputs[1].as<const std::int32_t>() + token;
+      of_tokens.tokens = (end - 1) / heads + 1 - token;
+      table_.angles(of_tokens);
+      const Rows<const float> x_part = {
+          x.row(token * heads), of_tokens.tokens * heads, x.columns, heads, x.outer_stride, x.inner_stride};
+      const Rows<float> out_part = {out.row(token * heads), x_part.count,    out.columns, heads,
+                                    out.outer_stride,       out.inner_stride};
+      table_.rotate({x_part, out_part, of_tokens.sine, of_tokens.cosine, rotary_dim_, interleaved_},
+                    row - token * heads, end - token * heads);
+      row = end;
+    }
   }
 
  private:
+  std::int64_t angle_floats() const { return kTokens * ((rotary_dim_ + 15) / 16 * 16); }
+
   const RotaryTable& table_;
   std::vector<float> frequencies_;
   std::int64_t rotary_dim_;

@@ -55,22 +55,25 @@ void rotate_neighbours(const float* __restrict x, const float* __restrict sine, 
   }
 }
 
-void rotate(const RotaryArgs& args, std::int64_t begin, std::int64_t end) {
-  alignas(64) float angles[kMaxPairs], sine[kMaxPairs], cosine[kMaxPairs], frequencies[kMaxPairs];
-  const std::int64_t pairs = args.rotary_dim / 2, heads = args.x.inner;
+void compute_angles(const AngleArgs& args) {
+  alignas(64) float frequencies[kMaxPairs], angles[kMaxPairs];
+  const std::int64_t pairs = args.rotary_dim / 2;
   for (std::int64_t i = 0; i < pairs; ++i)
     frequencies[i] = args.frequency_factors ? args.frequencies[i] / args.frequency_factors[i] : args.frequencies[i];
-  std::int64_t ready = -1;
+  for (std::int64_t t = 0; t < args.tokens; ++t) {
+    const auto position = static_cast<float>(args.positions[t]);
+    for (std::int64_t i = 0; i < pairs; ++i) angles[i] = position * frequencies[i];
+    sine_cosine(angles, args.sine + t * pairs, args.cosine + t * pairs, pairs);
+  }
+}
+
+void rotate(const RotaryArgs& args, std::int64_t begin, std::int64_t end) {
+  const std::int64_t pairs = args.rotary_dim / 2;
   for (std::int64_t row = begin; row < end; ++row) {
-    if (const std::int64_t token = row / heads; token != ready) {
-      const auto position = static_cast<float>(args.positions[token]);
-      for (std::int64_t i = 0; i < pairs; ++i) angles[i] = position * frequencies[i];
-      sine_cosine(angles, sine, cosine, pairs);
-      ready = token;
-    }
+    const std::int64_t angle = row / args.x.inner * pairs;
     const float* x = args.x.row(row);
     float* out = args.out.row(row);
-    (args.interleaved ? rotate_neighbours : rotate_halves)(x, sine, cosine, out, pairs);
+    (args.interleaved ? rotate_neighbours : rotate_halves)(x, args.sine + angle, args.cosine + angle, out, pairs);
     for (std::int64_t i = args.rotary_dim; i < args.x.columns; ++i) out[i] = x[i];
   }
 }
@@ -78,6 +81,6 @@ void rotate(const RotaryArgs& args, std::int64_t begin, std::int64_t end) {
 }  // namespace
 
 extern const RotaryTable kRotaryTable;
-const RotaryTable kRotaryTable = {rotate};
+const RotaryTable kRotaryTable = {compute_angles, rotate};
 
 }  // namespace cairn::CAIRN_ISA
