@@ -23,7 +23,7 @@ class BatchRun {
  public:
   BatchRun(Engine& engine, const std::vector<BatchJob>& jobs, const BatchEvents& events)
       : engine_(engine), jobs_(jobs), events_(events), inbox_(std::make_shared<Inbox>()) {
-    window_ = static_cast<std::size_t>(std::min(2 * engine.runner().max_num_seqs(), engine.config().max_waiting));
+    window_ = std::min(2 * engine.runner().max_num_seqs(), engine.config().max_waiting);
   }
 
   std::size_t run(const std::atomic<bool>& stop) {
@@ -35,7 +35,7 @@ class BatchRun {
         next_ = jobs_.size();
         for (const auto& [job, answer] : live_) engine_.cancel(name(job));
       }
-      while (next_ < jobs_.size() && live_.size() < window_) submit(next_++);
+      while (next_ < jobs_.size() && live_sequences_ < window_) submit(next_++);
       report_in_order();
       if (live_.empty()) return reported_;
       std::vector<std::pair<std::size_t, RequestOutput>> pieces;
@@ -68,6 +68,7 @@ class BatchRun {
         inbox->arrived.notify_one();
       });
       live_[index].choices.resize(static_cast<std::size_t>(job.params.n));
+      live_sequences_ += job.params.n;
     } catch (const Error& error) {
       end_with_error(index, error.what());
     }
@@ -93,6 +94,7 @@ class BatchRun {
     if (piece.finish_reason == FinishReason::abort) answer.cancelled = true;
     if (!piece.error.empty()) answer.error = piece.error;
     if (!piece.last) return;
+    live_sequences_ -= static_cast<std::int64_t>(answer.choices.size());
     ended_[index] = std::move(answer);
     live_.erase(index);
     ++finished_;
@@ -112,7 +114,8 @@ class BatchRun {
   const BatchEvents& events_;
   std::shared_ptr<Inbox> inbox_;
   std::int64_t started_ = std::chrono::steady_clock::now().time_since_epoch().count();
-  std::size_t window_ = 0, next_ = 0, reported_ = 0, finished_ = 0;
+  std::size_t next_ = 0, reported_ = 0, finished_ = 0;
+  std::int64_t window_ = 0, live_sequences_ = 0;  // in sequences, as the engine's queue counts: a job has n
   std::int64_t tokens_ = 0;
   std::map<std::size_t, BatchAnswer> live_, ended_;
 };

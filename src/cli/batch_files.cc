@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "server/fields.h"
 
 namespace cairn {
 namespace {
@@ -23,11 +24,12 @@ std::vector<int> prompt_ids(const Json& request, const ModelText& model) {
   }
   const Json& prompt = request["prompt"];
   if (prompt.is_string()) return model.tokenizer->encode(prompt.get_ref<const std::string&>(), true);
-  bool ids = prompt.is_array() && std::all_of(prompt.begin(), prompt.end(), [](const Json& id) {
-               return id.is_number_integer() && std::in_range<int>(id.get<std::int64_t>());
-             });
-  if (!ids) fail_invalid("prompt must be a string or a list of token ids");
-  return prompt.get<std::vector<int>>();
+  std::vector<int> ids;
+  if (prompt.is_array())
+    for (const Json& item : prompt)
+      if (std::optional<int> id = server::to_int(item)) ids.push_back(*id);
+  if (!prompt.is_array() || ids.size() != prompt.size()) fail_invalid("prompt must be a string or a list of token ids");
+  return ids;
 }
 
 BatchJob parse_request(const Json& request, const ModelText& model, const SamplingParams& defaults) {
@@ -56,13 +58,10 @@ std::vector<BatchLine> read_batch(const std::string& text, const ModelText& mode
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     BatchLine& parsed = lines.emplace_back();
     parsed.id = number;
-    Json request = Json::parse(line, nullptr, false);
-    if (!request.is_object()) {
-      parsed.job.error = fmt::format("line {}: not a JSON object", number);
-      continue;
-    }
-    if (request.contains("custom_id")) parsed.id = request["custom_id"];
     try {
+      Json request = server::parse_json(line, {}, "the line");
+      if (!request.is_object()) fail_invalid("not a JSON object");
+      if (auto id = request.find("custom_id"); id != request.end() && !id->is_null()) parsed.id = *id;
       parsed.job = parse_request(request, model, defaults);
     } catch (const Error& error) {
       parsed.job.error = fmt::format("line {}: {}", number, error.what());
@@ -95,17 +94,13 @@ Json answer_json(const Json& id, const BatchAnswer& answer) {
   return line;
 }
 
-LineFile::LineFile(const std::string& path, bool resume) : path_(path) {
+LineFile::LineFile(const std::string& path, std::uint64_t keep) : path_(path) {
   if (path == "-") {
     file_ = stdout;
     return;
   }
-  if (resume && std::filesystem::exists(path)) {
-    std::string before = read_text_file(path, std::size_t{1} << 40);
-    lines_before_ = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
-    std::filesystem::resize_file(path, before.rfind('\n') + 1);  // npos + 1 is 0
-  }
-  file_ = std::fopen(path.c_str(), resume ? "a" : "w");
+  if (keep > 0) std::filesystem::resize_file(path, keep);
+  file_ = std::fopen(path.c_str(), keep > 0 ? "a" : "w");
   if (!file_) fail_invalid("cannot write {}: {}", path, std::strerror(errno));
 }
 
@@ -114,9 +109,27 @@ LineFile::~LineFile() {
 }
 
 void LineFile::write(const Json& value) {
-  std::string line = value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string line = server::to_text(value) + "\n";
   if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0)
     fail(ErrorKind::resource_exhausted, "cannot write {}: {}", path_, std::strerror(errno));
+}
+
+std::uint64_t skip_answered(std::vector<BatchLine>& lines, const std::string& path) {
+  if (path == "-" || !std::filesystem::exists(path)) return 0;
+  const std::string before = read_text_file(path, std::size_t{1} << 40);
+  const std::size_t end = before.rfind('\n') + 1;  // npos + 1 is 0
+  if (end == 0) return 0;
+  const auto answered = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+  const std::size_t begin = end < 2 ? 0 : before.rfind('\n', end - 2) + 1;
+  // The last answer stands for all: they are in the order of the requests.
+  const Json last = Json::parse(before.begin() + static_cast<std::ptrdiff_t>(begin),
+                                before.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+  if (answered > lines.size() || !last.is_object() || !last.contains("custom_id") ||
+      last["custom_id"] != lines[answered - 1].id)
+    fail_invalid("cannot resume: {} has {} lines, and the last does not answer request {} of the {} given", path,
+                 answered, answered, lines.size());
+  lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(answered));
+  return end;
 }
 
 }  // namespace cairn

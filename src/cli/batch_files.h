@@ -1,6 +1,7 @@
 // Batches as JSON lines: requests in, answers out.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -18,7 +19,8 @@ struct BatchLine {
 };
 
 /// Reads lines of {"prompt": text or token ids, or "messages": […], "custom_id": …, and sampling parameters over
-/// `defaults`}. Blank lines are skipped. A line that is no such object becomes a job with an error that names the line.
+/// `defaults`}. Blank lines are skipped. A line that is no such object becomes a job with an error that names the line;
+/// so does one beyond the server's limits on JSON.
 std::vector<BatchLine> read_batch(const std::string& text, const ModelText& model, const SamplingParams& defaults);
 
 /// {"custom_id", "choices": [{"index", "text", "finish_reason", "logprobs"?}], "usage"} or {"custom_id", "error"}.
@@ -27,12 +29,10 @@ Json answer_json(const Json& id, const BatchAnswer& answer);
 /// Appends lines to a file, each whole and flushed, so that a broken run leaves nothing half-written but its last line.
 class LineFile {
  public:
-  /// "-" is stdout. With `resume` what is there stays, but for an unfinished last line; otherwise it is overwritten.
-  LineFile(const std::string& path, bool resume);
+  /// "-" is stdout. Overwrites what is there, but for its first `keep` bytes.
+  explicit LineFile(const std::string& path, std::uint64_t keep = 0);
   ~LineFile();
   LineFile(const LineFile&) = delete;
-  /// Whole lines that were there before.
-  std::size_t lines_before() const { return lines_before_; }
   bool is_file() const { return file_ != stdout; }
   /// Throws resource_exhausted when the line cannot be written.
   void write(const Json& value);
@@ -40,7 +40,11 @@ class LineFile {
  private:
   std::string path_;
   std::FILE* file_ = nullptr;
-  std::size_t lines_before_ = 0;
 };
+
+/// Takes the lines off `lines` whose answers stand in the file at `path`, and returns the size of those answers:
+/// without an unfinished last one. 0 when there is no file. Throws invalid_argument for a file that is not of these
+/// lines.
+std::uint64_t skip_answered(std::vector<BatchLine>& lines, const std::string& path);
 
 }  // namespace cairn

@@ -29,7 +29,7 @@ nlohmann::ordered_json distribution(const std::vector<double>& values) {
 }
 
 void write_report(const std::string& path, const nlohmann::ordered_json& report) {
-  LineFile(path, false).write(report);
+  LineFile(path).write(report);
 }
 
 std::vector<int> random_token_ids(std::int64_t count, int low, int high, std::uint64_t seed) {

@@ -93,11 +93,10 @@ int generate(const GenerateFlags& flags) {
   SamplingParams(params).validate(static_cast<int>(model.checkpoint->config().vocab_size));  // before any work
   std::vector<BatchLine> lines = make_lines(flags, model, params);
   std::unique_ptr<LineFile> output;
-  if (!flags.output.empty() || !flags.input_jsonl.empty())
-    output = std::make_unique<LineFile>(flags.output.empty() ? "-" : flags.output, flags.resume);
-  if (output)
-    lines.erase(lines.begin(),
-                lines.begin() + static_cast<std::ptrdiff_t>(std::min(output->lines_before(), lines.size())));
+  if (!flags.output.empty() || !flags.input_jsonl.empty()) {
+    std::uint64_t keep = flags.resume ? skip_answered(lines, flags.output) : 0;
+    output = std::make_unique<LineFile>(flags.output.empty() ? "-" : flags.output, keep);
+  }
   if (lines.empty()) return 0;
   std::unique_ptr<Engine> engine = make_engine(flags.engine, model, log);
 

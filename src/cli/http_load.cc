@@ -1,5 +1,7 @@
 #include "cli/http_load.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -35,7 +37,8 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 http::request<http::string_body> make_request(const LoadConfig& config, http::verb verb, const std::string& path,
                                               std::string body) {
   http::request<http::string_body> request{verb, path, 11};
-  request.set(http::field::host, config.host + ":" + std::to_string(config.port));
+  const bool v6 = config.host.find(':') != std::string::npos;
+  request.set(http::field::host, fmt::format("{}{}{}:{}", v6 ? "[" : "", config.host, v6 ? "]" : "", config.port));
   request.set(http::field::connection, "close");
   if (!body.empty()) request.set(http::field::content_type, "application/json");
   if (!config.api_key.empty()) request.set(http::field::authorization, "Bearer " + config.api_key);
@@ -166,13 +169,15 @@ LoadConfig parse_load_url(const std::string& url) {
   rest.remove_prefix(7);
   rest = rest.substr(0, rest.find('/'));
   std::size_t colon = rest.rfind(':');
+  if (rest.ends_with(']')) colon = std::string_view::npos;  // of an IPv6 address without a port
   LoadConfig config;
   std::string host(rest.substr(0, colon));
   if (host == "localhost") host = "127.0.0.1";
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
   boost::system::error_code error;
   asio::ip::address address = asio::ip::make_address(host, error);
-  if (error || !address.is_loopback())
+  if (error || !address.is_loopback() || address.is_v6() != bracketed)
     fail_invalid("'{}': load is sent to this machine alone (127.0.0.1, ::1, localhost)", url);
   config.host = host;
   config.port = 80;

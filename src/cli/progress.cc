@@ -44,7 +44,7 @@ std::string progress_line(const ProgressState& state, int width) {
   if (rate > 0 && state.done < state.total)
     tail += fmt::format(", {} left", human_seconds(static_cast<double>(state.total - state.done) / rate));
   int room = width - static_cast<int>(head.size() + tail.size()) - 4;
-  if (room < 5) return head + " " + tail;
+  if (room < 5) return (head + " " + tail).substr(0, static_cast<std::size_t>(std::max(width, 0)));
   int bar = std::min(room, 30);
   int full = static_cast<int>(share * bar);
   return fmt::format("{} [{:#<{}}{:.<{}}] {}", head, "", full, "", bar - full, tail);

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "server/fields.h"
 
 namespace cairn {
 namespace {
@@ -18,13 +20,18 @@ struct Field {
   void (*set)(SamplingParams&, const Json&);
 };
 
+constexpr std::size_t kShown = 60;  // bytes of a wrong value that a message repeats
+
 // nlohmann's get<> converts silently; these do not.
-template <typename T>
-T whole(const Json& value) {
-  if (!value.is_number_integer()) fail_invalid("an integer");
-  auto number = value.get<std::int64_t>();
-  if (!std::in_range<T>(number)) fail_invalid("an integer that fits {} bits", 8 * sizeof(T));
-  return static_cast<T>(number);
+int whole(const Json& value) {
+  std::optional<int> number = server::to_int(value);
+  if (!number) fail_invalid("an integer of 32 bits");
+  return *number;
+}
+std::int64_t long_whole(const Json& value) {
+  std::optional<std::int64_t> number = server::to_int64(value);
+  if (!number) fail_invalid("an integer of 64 bits");
+  return *number;
 }
 double real(const Json& value) {
   if (!value.is_number()) fail_invalid("a number");
@@ -43,7 +50,7 @@ std::vector<std::string> texts(const Json& value) {
 std::vector<int> ids(const Json& value) {
   if (!value.is_array()) fail_invalid("a list of token ids");
   std::vector<int> all;
-  for (const Json& item : value) all.push_back(whole<int>(item));
+  for (const Json& item : value) all.push_back(whole(item));
   return all;
 }
 std::vector<std::pair<int, double>> biases(const Json& value) {
@@ -60,19 +67,18 @@ std::vector<std::pair<int, double>> biases(const Json& value) {
 
 constexpr Field kFields[] = {
     {"max_tokens", Kind::integer, "most tokens of an answer",
-     [](SamplingParams& p, const Json& v) { p.max_tokens = whole<int>(v); }},
+     [](SamplingParams& p, const Json& v) { p.max_tokens = whole(v); }},
     {"min_tokens", Kind::integer, "tokens before any stop counts",
-     [](SamplingParams& p, const Json& v) { p.min_tokens = whole<int>(v); }},
+     [](SamplingParams& p, const Json& v) { p.min_tokens = whole(v); }},
     {"temperature", Kind::number, "0 is greedy", [](SamplingParams& p, const Json& v) { p.temperature = real(v); }},
     {"top_p", Kind::number, "keep the likeliest tokens of this share",
      [](SamplingParams& p, const Json& v) { p.top_p = real(v); }},
     {"top_k", Kind::integer, "keep the k likeliest tokens; 0 keeps all",
-     [](SamplingParams& p, const Json& v) { p.top_k = whole<int>(v); }},
+     [](SamplingParams& p, const Json& v) { p.top_k = whole(v); }},
     {"min_p", Kind::number, "keep tokens this likely against the likeliest",
      [](SamplingParams& p, const Json& v) { p.min_p = real(v); }},
-    {"seed", Kind::integer, "makes draws repeatable",
-     [](SamplingParams& p, const Json& v) { p.seed = whole<std::int64_t>(v); }},
-    {"n", Kind::integer, "answers to each prompt", [](SamplingParams& p, const Json& v) { p.n = whole<int>(v); }},
+    {"seed", Kind::integer, "makes draws repeatable", [](SamplingParams& p, const Json& v) { p.seed = long_whole(v); }},
+    {"n", Kind::integer, "answers to each prompt", [](SamplingParams& p, const Json& v) { p.n = whole(v); }},
     {"stop", Kind::strings, "text that ends the answer (may be repeated)",
      [](SamplingParams& p, const Json& v) { p.stop = texts(v); }},
     {"stop_token_ids", Kind::integers, "token ids that end the answer",
@@ -96,17 +102,18 @@ constexpr Field kFields[] = {
     {"allowed_token_ids", Kind::integers, "the only token ids to say",
      [](SamplingParams& p, const Json& v) { p.allowed_token_ids = ids(v); }},
     {"logprobs", Kind::integer, "log-probabilities of so many tokens a position",
-     [](SamplingParams& p, const Json& v) { p.logprobs = whole<int>(v); }},
+     [](SamplingParams& p, const Json& v) { p.logprobs = whole(v); }},
     {"prompt_logprobs", Kind::integer, "the same for the prompt",
-     [](SamplingParams& p, const Json& v) { p.prompt_logprobs = whole<int>(v); }},
+     [](SamplingParams& p, const Json& v) { p.prompt_logprobs = whole(v); }},
 };
 
 void set_field(const Field& field, SamplingParams& params, const Json& value) {
   try {
     field.set(params, value);
   } catch (const Error& error) {
-    fail_invalid("{} is {}; it takes {}", field.name, value.dump(-1, ' ', false, Json::error_handler_t::replace),
-                 error.what());
+    std::string given = server::to_text(value);
+    if (given.size() > kShown) given = given.substr(0, complete_utf8_prefix(given.substr(0, kShown))) + "…";
+    fail_invalid("{} is {}; it takes {}", field.name, given, error.what());
   }
 }
 
@@ -144,8 +151,8 @@ void SamplingFlags::add_to(CLI::App& command) {
     std::replace(flag.begin(), flag.end(), '_', '-');
     CLI::Option* option = nullptr;
     if (field.kind == Kind::boolean) {
-      option = command.add_flag(flag + ",!--no-" + flag.substr(2), doc);
-      option->each([this, name](const std::string& text) { given_[name] = text == "true" || text == "1"; });
+      option = command.add_flag_function(
+          flag + ",!--no-" + flag.substr(2), [this, name](std::int64_t count) { given_[name] = count > 0; }, doc);
     } else if (field.kind == Kind::strings) {
       option = command.add_option_function<std::vector<std::string>>(
           flag, [this, name](const std::vector<std::string>& all) { given_[name] = all; }, doc);

@@ -30,8 +30,6 @@ SignalWatcher::SignalWatcher(Handler on_signal) {
 SignalWatcher::~SignalWatcher() {
   thread_.request_stop();
   thread_.join();
-  sigset_t set = stop_signals();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 }  // namespace cairn

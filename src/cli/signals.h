@@ -12,7 +12,7 @@ class SignalWatcher {
  public:
   using Handler = std::function<void(int signal, int count)>;
   explicit SignalWatcher(Handler on_signal);
-  /// Later signals have their default effect again.
+  /// Both stay blocked: the process is about to end with a status of its own, which a late signal must not change.
   ~SignalWatcher();
   SignalWatcher(const SignalWatcher&) = delete;
 

@@ -5,9 +5,9 @@
 namespace cairn {
 
 void SseReader::push(std::string_view bytes, const std::function<void(std::string_view data)>& on_event) {
+  std::size_t begin = 0, searched = rest_.size();
   rest_.append(bytes);
-  std::size_t begin = 0;
-  for (std::size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', begin)) {
+  for (std::size_t end = rest_.find('\n', searched); end != std::string::npos; end = rest_.find('\n', begin)) {
     std::string_view text(rest_.data() + begin, end - begin);
     if (text.ends_with('\r')) text.remove_suffix(1);
     line(text, on_event);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace cairn::server {
 namespace {
@@ -114,10 +115,10 @@ std::string_view without_tag(std::string_view message) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, JsonLimits limits) {
+Json parse_json(std::string_view text, JsonLimits limits, std::string_view what) {
   Builder builder(limits);
   if (!Json::sax_parse(text, &builder)) {
-    fail_invalid("the request's body is not usable JSON: {}", without_tag(builder.error()).substr(0, 300));
+    fail_invalid("{} is not usable JSON: {}", what, sanitize_utf8(without_tag(builder.error()).substr(0, 300)));
   }
   return builder.take();
 }

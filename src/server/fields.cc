@@ -22,6 +22,8 @@ std::string describe(const Json& value) {
   return value.is_string() ? "the string " + text : text;
 }
 
+}  // namespace
+
 std::optional<std::int64_t> to_int64(const Json& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<std::uint64_t>();
@@ -34,8 +36,6 @@ std::optional<std::int64_t> to_int64(const Json& value) {
   if (!(std::abs(number) < 0x1p62) || number != std::trunc(number)) return std::nullopt;
   return static_cast<std::int64_t>(number);
 }
-
-}  // namespace
 
 std::optional<int> to_int(const Json& value) {
   const std::optional<std::int64_t> number = to_int64(value);

@@ -40,7 +40,8 @@ class Fields {
   std::string prefix_;
 };
 
-/// `value` as an int, or nothing when it is no integer of int's range.
+/// `value` as an integer of that many bits, or nothing when it is none or out of range.
+std::optional<std::int64_t> to_int64(const Json& value);
 std::optional<int> to_int(const Json& value);
 
 }  // namespace cairn::server
