@@ -2,14 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -46,91 +46,65 @@ std::string plain_name(const std::string& model) {
   return plain;
 }
 
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-void write_all(int fd, std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    ssize_t written = ::pwrite(fd, text.data() + at, text.size() - at, static_cast<off_t>(at));
-    if (written < 0 && errno != EINTR) fail(ErrorKind::resource_exhausted, "cannot write: {}", std::strerror(errno));
-    if (written > 0) at += static_cast<std::size_t>(written);
-  }
-}
-
 }  // namespace
 
 WeightCache::WeightCache(const std::string& directory, const std::string& model, const std::string& key,
-                         std::size_t bytes)
-    : bytes_(bytes) {
+                         std::size_t bytes) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) fail_invalid("cannot make the folder {}: {}", directory, error.message());
-  stale_prefix_ = fmt::format("{}-{:016x}-", plain_name(model), fnv1a(model));
+  stale_prefix_ = fmt::format("{}-{:016x}-", plain_name(fs::path(model).filename()), fnv1a(model));
   path_ = (fs::path(directory) / fmt::format("{}{:016x}.packed", stale_prefix_, fnv1a(key))).string();
-  std::string header = make_header(key, bytes);
-  header_bytes_ = header.size();
-  if (open_existing(header)) return;
+  const std::string header = make_header(key, bytes);
+  if (!open_existing(header, bytes)) make_unnamed(directory, header, bytes);
+}
 
-  fd_ = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd_ < 0) fail(ErrorKind::unsupported, "cannot make a file in {}: {}", directory, std::strerror(errno));
+WeightCache::Unnamed::~Unnamed() {
+  if (mapped) ::munmap(mapped, bytes);
+  if (fd >= 0) ::close(fd);
+}
+
+bool WeightCache::open_existing(const std::string& header, std::size_t bytes) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path_, error).type();
+  if (type == fs::file_type::not_found) return false;
   try {
-    // Space first: a mapped write to a full disk would kill the process.
-    int full = ::posix_fallocate(fd_, 0, static_cast<off_t>(header_bytes_ + bytes_));
-    if (full != 0)
-      fail(ErrorKind::resource_exhausted, "no space for {} in {}: {}", human_bytes(header_bytes_ + bytes_), directory,
-           std::strerror(full));
-    write_all(fd_, header);
-    map(fd_, true);
-  } catch (...) {
-    ::close(fd_);
-    throw;
+    MappedFile file = type == fs::file_type::regular ? MappedFile(path_) : MappedFile();
+    if (file.bytes().size() == header.size() + bytes &&
+        std::memcmp(file.bytes().data(), header.data(), header.size()) == 0)
+      existing_ = std::move(file);
+  } catch (const Error&) {  // not ours to read
   }
-}
-
-WeightCache::~WeightCache() {
-  if (writer_.joinable()) writer_.join();
-  if (mapped_) ::munmap(mapped_, header_bytes_ + bytes_);
-  if (fd_ >= 0) ::close(fd_);
-}
-
-void WeightCache::map(int fd, bool writable) {
-  void* mapped =
-      ::mmap(nullptr, header_bytes_ + bytes_, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
-  if (mapped == MAP_FAILED) fail(ErrorKind::resource_exhausted, "cannot map {}: {}", path_, std::strerror(errno));
-  mapped_ = static_cast<std::byte*>(mapped);
-  data_ = mapped_ + header_bytes_;
-}
-
-bool WeightCache::open_existing(const std::string& header) {
-  const Descriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)};
-  const int fd = file.fd;
-  if (fd < 0) {
-    if (errno != ENOENT) ::unlink(path_.c_str());  // a link, or not ours to read
+  if (!filled()) {
+    ::unlink(path_.c_str());  // damaged: keep() could not give its name to the new one
     return false;
   }
-  struct stat info {};
-  std::string found(header.size(), '\0');
-  filled_ = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
-            static_cast<std::uint64_t>(info.st_size) == header_bytes_ + bytes_ &&
-            ::pread(fd, found.data(), found.size(), 0) == static_cast<ssize_t>(found.size()) && found == header;
-  if (filled_) {
-    map(fd, false);
-    ::madvise(mapped_, header_bytes_ + bytes_, MADV_POPULATE_READ);  // all pages at once, not fault by fault
-  } else {
-    ::unlink(path_.c_str());  // damaged: keep() could not give its name to the new one
-  }
-  return filled_;
+  data_ = const_cast<std::byte*>(existing_.bytes().data()) + header.size();
+  ::madvise(data_ - header.size(), existing_.bytes().size(), MADV_POPULATE_READ);  // at once, not fault by fault
+  return true;
+}
+
+void WeightCache::make_unnamed(const std::string& directory, const std::string& header, std::size_t bytes) {
+  unnamed_.bytes = header.size() + bytes;
+  unnamed_.fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed_.fd < 0) fail(ErrorKind::unsupported, "cannot make a file in {}: {}", directory, std::strerror(errno));
+  // Space first: a mapped write to a full disk would kill the process.
+  const int full = ::posix_fallocate(unnamed_.fd, 0, static_cast<off_t>(unnamed_.bytes));
+  if (full != 0)
+    fail(ErrorKind::resource_exhausted, "no space for {} in {}: {}", human_bytes(unnamed_.bytes), directory,
+         std::strerror(full));
+  void* mapped = ::mmap(nullptr, unnamed_.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, unnamed_.fd, 0);
+  if (mapped == MAP_FAILED) fail(ErrorKind::resource_exhausted, "cannot map {}: {}", path_, std::strerror(errno));
+  unnamed_.mapped = static_cast<std::byte*>(mapped);
+  std::memcpy(unnamed_.mapped, header.data(), header.size());
+  data_ = unnamed_.mapped + header.size();
 }
 
 void WeightCache::keep() {
-  if (filled_ || writer_.joinable()) return;
+  if (filled() || writer_.joinable()) return;
   writer_ = std::jthread([this] {
-    if (::fsync(fd_) != 0) return;
-    std::string source = fmt::format("/proc/self/fd/{}", fd_);
+    if (::fsync(unnamed_.fd) != 0) return;
+    std::string source = fmt::format("/proc/self/fd/{}", unnamed_.fd);
     if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0) return;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(fs::path(path_).parent_path(), error)) {

@@ -8,14 +8,12 @@ namespace {
 
 bool is_packed(const Value& value) { return value.kind == ValueKind::weight && value.type.layout == Layout::panel16; }
 
-std::int64_t padded_bytes(const TensorView& stored) { return (packed_bytes(stored) + 63) / 64 * 64; }
-
 }  // namespace
 
 std::int64_t packed_bytes(const Graph& graph) {
   std::int64_t bytes = 0;
   for (const Value& value : graph.values())
-    if (is_packed(value)) bytes += padded_bytes(value.stored);
+    if (is_packed(value)) bytes += packed_bytes(value.stored);
   return bytes;
 }
 
@@ -47,7 +45,7 @@ Weights::Weights(const Graph& graph, ThreadTeam& team, WeightLoading loading)
     view.layout = Layout::panel16;
     view.strides = {};
     view.data = next;
-    next += padded_bytes(value.stored);
+    next += cairn::packed_bytes(value.stored);
     if (cache_ && cache_->filled()) continue;
     std::int64_t panels = (value.stored.dim(0) + kPanelOutputs - 1) / kPanelOutputs;
     team.run([&](int member) { pack_panels(value.stored, view.data, share(panels, {member, team.size()})); });

@@ -44,7 +44,7 @@ class Weights {
   std::vector<TensorView> views_;
 };
 
-/// Bytes of all packed weights of a graph, each padded to 64.
+/// Bytes of all packed weights of a graph (each is whole vectors of 64 bytes).
 std::int64_t packed_bytes(const Graph& graph);
 
 /// Tells apart whatever changes the packed weights beside the stored data: the layout's version and each packed

@@ -89,6 +89,8 @@ TEST_F(WeightsTest, FilesOfOtherKeysAreNotUsed) {
   EXPECT_EQ(files().size(), 2u) << "the older file of the same model goes, that of another model stays";
   EXPECT_TRUE(open("new")->filled());
   EXPECT_TRUE(open("other model", "other.gguf")->filled());
+  load(open("namesake", "/elsewhere/model.gguf"));
+  EXPECT_TRUE(open("new")->filled()) << "a model of the same name in another folder is another model";
 }
 
 TEST_F(WeightsTest, DamagedFilesArePackedAgain) {

@@ -93,7 +93,7 @@ GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const Run
 std::unique_ptr<WeightCache> GraphRunner::open_weight_cache(const Graph& graph, spdlog::logger& log) const {
   if (config_.weight_cache_dir.empty()) return nullptr;
   try {
-    auto cache = std::make_unique<WeightCache>(config_.weight_cache_dir, std::filesystem::path(checkpoint_->path()).filename().string(),
+    auto cache = std::make_unique<WeightCache>(config_.weight_cache_dir, std::filesystem::absolute(checkpoint_->path()).string(),
                                                checkpoint_->stamp() + packing_key(graph), static_cast<std::size_t>(packed_bytes(graph)));
     log.info("packed weights {} {}", cache->filled() ? "from" : "will be kept in", cache->path());
     return cache;
