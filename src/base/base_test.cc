@@ -22,6 +22,14 @@ TEST(Text, CompleteUtf8PrefixHoldsBackOnlyAnUnfinishedCharacter) {
   EXPECT_EQ(complete_utf8_prefix(""), 0u);
 }
 
+TEST(Text, ShortenCutsBetweenCharactersAndSaysSo) {
+  EXPECT_EQ(shorten("abc", 3), "abc");
+  EXPECT_EQ(shorten("abcd", 3), "abc…");
+  EXPECT_EQ(shorten("ab\xE4\xBD\xA0", 4), "ab…");
+  EXPECT_EQ(shorten("\xE4\xBD\xA0z", 3), "\xE4\xBD\xA0…");
+  EXPECT_EQ(shorten("", 0), "");
+}
+
 TEST(Text, SanitizeReplacesMaximalSubparts) {
   EXPECT_EQ(sanitize_utf8("ok\xE4\xBDz"), "ok\xEF\xBF\xBDz");
   EXPECT_EQ(sanitize_utf8("\xC0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD");

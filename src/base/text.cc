@@ -113,6 +113,11 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
+std::string shorten(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  return std::string(text.substr(0, complete_utf8_prefix(text.substr(0, bytes)))) + "…";
+}
+
 std::string human_bytes(std::uint64_t bytes) {
   static constexpr std::array units = {"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);

@@ -22,6 +22,9 @@ void append_utf8(std::string& out, char32_t code);
 /// Replaces & < > " ' by entities (the quotes by &#34; and &#39;): for HTML, XML and SVG.
 std::string escape_html(std::string_view text);
 
+/// Well-formed UTF-8 `text` for a message: at most `bytes` of it, cut between characters, then "…" where it was cut.
+std::string shorten(std::string_view text, std::size_t bytes);
+
 /// "1.5 GiB", "512 B".
 std::string human_bytes(std::uint64_t bytes);
 

@@ -111,9 +111,7 @@ void set_field(const Field& field, SamplingParams& params, const Json& value) {
   try {
     field.set(params, value);
   } catch (const Error& error) {
-    std::string given = server::to_text(value);
-    if (given.size() > kShown) given = given.substr(0, complete_utf8_prefix(given.substr(0, kShown))) + "…";
-    fail_invalid("{} is {}; it takes {}", field.name, given, error.what());
+    fail_invalid("{} is {}; it takes {}", field.name, shorten(server::to_text(value), kShown), error.what());
   }
 }
 

@@ -105,6 +105,13 @@ class StandardInput {
 
 using Kind = LineReader::Kind;
 
+std::jthread interrupt_after(LineReader& reader, std::chrono::milliseconds time) {
+  return std::jthread([&reader, time] {
+    std::this_thread::sleep_for(time);
+    reader.interrupt();
+  });
+}
+
 TEST(LineReader, ReadsPlainLinesToTheEnd) {
   StandardInput input;
   LineReader reader("> ");
@@ -122,10 +129,7 @@ TEST(LineReader, ReadsPlainLinesToTheEnd) {
 TEST(LineReader, AnInterruptWakesTheReadThatWaits) {
   StandardInput input;
   LineReader reader("> ");
-  std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    reader.interrupt();
-  });
+  std::jthread other = interrupt_after(reader, std::chrono::milliseconds(20));
   EXPECT_EQ(reader.read().kind, Kind::interrupted);
   other.join();
   input.type("next\n");
@@ -150,10 +154,7 @@ TEST(LineReader, HalfALineOutlivesAnInterrupt) {
   StandardInput input;
   LineReader reader("> ");
   input.type("hal");
-  std::thread other([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    reader.interrupt();
-  });
+  std::jthread other = interrupt_after(reader, std::chrono::milliseconds(50));
   EXPECT_EQ(reader.read().kind, Kind::interrupted);
   other.join();
   input.type("f\n");

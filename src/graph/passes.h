@@ -32,7 +32,6 @@ Graph fuse_rotary_write_kv(const Graph& graph, const PassContext& context);
 /// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads; lets
 /// attention round as bf16 products do, unless activations are to be precise.
 Graph prepack(const Graph& graph, const PassContext& context);
-
 /// A conversion that is its input's only reader becomes the producer's attribute "dtype", where the producer can convert.
 Graph fuse_convert(const Graph& graph, const PassContext& context);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/text.h"
 #include "server/api_error.h"
 
 namespace cairn::server {
@@ -13,12 +14,7 @@ std::string describe(const Json& value) {
   constexpr std::size_t kShown = 40;
   if (value.is_object()) return "an object";
   if (value.is_array()) return fmt::format("a list of {}", value.size());
-  std::string text = to_text(value);
-  if (text.size() > kShown) {
-    std::size_t end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-    text = text.substr(0, end) + "…";
-  }
+  std::string text = shorten(to_text(value), kShown);
   return value.is_string() ? "the string " + text : text;
 }
 

@@ -64,10 +64,8 @@ class RotaryWriteKvKernel final : public Kernel {
       const std::int64_t first = unit / heads * kTile, count = std::min(kTile, tokens - first), head = unit % heads;
       const bool is_q = head < q_heads, is_v = head >= q_heads + kv_heads;
       const std::int64_t kv_head = (head - q_heads) % kv_heads;
-      Rows<const float> x = head_rows<const float>(inputs[is_q   ? 0
-                                                          : is_v ? 2
-                                                                 : 1],
-                                                   is_q ? head : kv_head, first, count);
+      const TensorView& source = inputs[is_q ? 0 : is_v ? 2 : 1];
+      Rows<const float> x = head_rows<const float>(source, is_q ? head : kv_head, first, count);
       if (is_v) {
         for (std::int64_t t = 0; t < count; ++t)
           writer_.write(Kv::value, x.row(t), outputs[2], kv_head, slots[first + t]);
@@ -179,8 +177,7 @@ const Operator kRotaryWriteKv = {
     .name = "RotaryWriteKv",
     .doc =
         "q [T, Hq, D], k, v [T, Hkv, D], k_cache, v_cache, slot_mapping [T], positions [T], optional rope_freqs, "
-        "q_norm, "
-        "k_norm -> q normed and rotated, the caches with k likewise and v written",
+        "q_norm, k_norm -> q normed and rotated, the caches with k likewise and v written",
     .infer = infer,
     .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
       return std::make_unique<RotaryWriteKvKernel>(context.isa, context.attributes);
