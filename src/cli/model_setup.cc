@@ -86,6 +86,10 @@ void EngineFlags::add_to(CLI::App& command) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str()
       ->group("Engine");
+  command.add_option("--threads-bind", runner.threads_bind,
+                     "where they run: none (anywhere), auto (spread over nodes and cores), or processors as in 0-3,8")
+      ->capture_default_str()
+      ->group("Engine");
   add_scheduler_flags(command, *this);
   add_cache_flags(command, *this);
   add_weight_flags(command, *this);

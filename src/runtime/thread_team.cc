@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -35,6 +36,30 @@ void await_change(const std::atomic<T>& value, T old) noexcept {
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
 
+void bind_this_thread(int processor) noexcept {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(processor), &set);
+  sched_setaffinity(0, sizeof set, &set);  // a processor that went away leaves the thread where it is
+}
+
+// Binds the calling thread as long as this lives.
+class Bound {
+ public:
+  explicit Bound(int processor) noexcept {
+    known_ = sched_getaffinity(0, sizeof before_, &before_) == 0;
+    bind_this_thread(processor);
+  }
+  ~Bound() {
+    if (known_) sched_setaffinity(0, sizeof before_, &before_);
+  }
+  Bound(const Bound&) = delete;
+
+ private:
+  cpu_set_t before_;
+  bool known_;
+};
+
 }  // namespace
 
 void Barrier::wait() noexcept {
@@ -49,8 +74,11 @@ void Barrier::wait() noexcept {
   }
 }
 
-ThreadTeam::ThreadTeam(int threads) : size_(threads), inner_(threads) {
+ThreadTeam::ThreadTeam(int threads, std::vector<int> processors)
+    : size_(threads), processors_(std::move(processors)), inner_(threads) {
   if (threads < 1 || threads > 1024) fail_invalid("{} threads: between 1 and 1024 are accepted", threads);
+  if (!processors_.empty() && processors_.size() != static_cast<std::size_t>(threads))
+    fail_invalid("{} processors for {} threads", processors_.size(), threads);
   for (int member = 1; member < size_; ++member) threads_.emplace_back([this, member] { serve(member); });
 }
 
@@ -61,6 +89,8 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::run(const std::function<void(int)>& body) {
+  std::optional<Bound> bound;
+  if (!processors_.empty()) bound.emplace(processors_[0]);
   if (size_ == 1) return body(0);
   body_ = &body;
   running_.store(size_ - 1, std::memory_order_relaxed);
@@ -72,6 +102,7 @@ void ThreadTeam::run(const std::function<void(int)>& body) {
 }
 
 void ThreadTeam::serve(int member) {
+  if (!processors_.empty()) bind_this_thread(processors_[static_cast<std::size_t>(member)]);
   for (std::uint32_t seen = 0;; ++seen) {
     await_change(epoch_, seen);
     if (stopping_) return;

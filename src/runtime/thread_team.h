@@ -26,8 +26,9 @@ class Barrier {
 /// idle process burns no CPU. One run() at a time.
 class ThreadTeam {
  public:
-  /// `threads` >= 1. Members are not pinned; the scheduler's placement is kept inside the process's allowed set.
-  explicit ThreadTeam(int threads);
+  /// `threads` >= 1. Member i runs on processor `processors[i]` (placement.h); with none given the system places members
+  /// inside the process's allowed set. Member 0 is bound during run() only.
+  explicit ThreadTeam(int threads, std::vector<int> processors = {});
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
 
@@ -41,6 +42,7 @@ class ThreadTeam {
   void serve(int member);
 
   const int size_;
+  const std::vector<int> processors_;
   Barrier inner_;
   const std::function<void(int)>* body_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> epoch_{0};

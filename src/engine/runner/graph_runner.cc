@@ -11,6 +11,7 @@
 #include "graph/passes.h"
 #include "model/arch/architecture.h"
 #include "ops/registry/registry.h"
+#include "runtime/placement.h"
 
 namespace cairn {
 namespace {
@@ -49,7 +50,8 @@ TensorView vector_view(const std::vector<T>& data, DType dtype) {
 
 GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerConfig& config, Isa isa, Log log,
                          const std::function<void(const WeightProgress&)>& progress)
-    : checkpoint_(std::move(checkpoint)), config_(checked(config)), isa_(isa), team_(config_.threads) {
+    : checkpoint_(std::move(checkpoint)), config_(checked(config)), isa_(isa),
+      team_(config_.threads, place_members(config_.threads_bind, config_.threads)) {
   const ModelConfig& model = checkpoint_->config();
   std::int64_t longest = model.max_position_embeddings;
   if (config_.max_model_len > longest)

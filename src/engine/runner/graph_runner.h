@@ -18,6 +18,7 @@ namespace cairn {
 
 struct RunnerConfig {
   int threads = 0;                        // 0: all processors this process may use
+  std::string threads_bind = "none";      // none, auto, or a list of processors (runtime/placement.h)
   std::int64_t max_model_len = 0;         // 0: the model's
   std::int64_t max_num_batched_tokens = 2048;
   std::int64_t max_num_seqs = 256;
