@@ -3,15 +3,21 @@
 
 --batch-size sequences of --input-len tokens are computed, then --output-len steps of one token each; both parts are timed
 after a round that is not counted. With --no-warm-up the first round is the one that counts. The load ends with a first token.
+With --perplexity FILE it prints the perplexity of that text instead, cut into windows of 512 tokens that share no context.
 """
 import argparse
 import ctypes
 import json
+import math
+import pathlib
 import random
 import resource
 import time
 
 import llama_cpp as lib
+import numpy as np
+
+PERPLEXITY_WINDOW = 512
 
 
 def parse():
@@ -23,6 +29,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-warm-up", action="store_true")
     parser.add_argument("--unified-kv", action="store_true", help="one KV buffer for all sequences, as llama.cpp's -kvu")
+    parser.add_argument("--perplexity", type=pathlib.Path, metavar="FILE")
     return parser.parse_args()
 
 
@@ -86,6 +93,39 @@ def decode(context, batch, start, steps, tokens):
         lib.llama_synchronize(context)
 
 
+def tokenize(model, text):
+    tokens = (lib.llama_token * (len(text) + 8))()
+    count = lib.llama_tokenize(lib.llama_model_get_vocab(model), text, len(text), tokens, len(tokens), False, False)
+    if count < 0:
+        raise SystemExit("llama_tokenize failed")
+    return tokens[:count]
+
+
+def perplexity(model, args):
+    args.batch_size, args.input_len, args.output_len = 1, PERPLEXITY_WINDOW, 0
+    context, batch = make_context(model, args), Batch(PERPLEXITY_WINDOW)
+    vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
+    ids = tokenize(model, args.perplexity.read_bytes())
+    total, count = 0.0, 0
+    for begin in range(0, len(ids) - 1, PERPLEXITY_WINDOW):
+        window = ids[begin:begin + PERPLEXITY_WINDOW]
+        lib.llama_memory_clear(lib.llama_get_memory(context), True)
+        for position, token in enumerate(window):
+            batch.add(token, position, 0, True)
+        batch.run(context)
+        logits = np.ctypeslib.as_array(lib.llama_get_logits(context), (len(window), vocabulary)).astype(np.float64)
+        best = logits.max(1, keepdims=True)
+        sums = best[:, 0] + np.log(np.exp(logits - best).sum(1))
+        for position, token in enumerate(window[1:]):
+            total += sums[position] - logits[position, token]
+            count += 1
+    return math.exp(total / count)
+
+
+def about():
+    return {"version": lib.__version__, "system": lib.llama_print_system_info().decode().strip()}
+
+
 def main():
     args = parse()
     quiet = lib.llama_log_callback(lambda level, text, data: None)
@@ -95,6 +135,9 @@ def main():
     model = lib.llama_model_load_from_file(args.model.encode(), lib.llama_model_default_params())
     if not model:
         raise SystemExit(f"llama.cpp could not open {args.model}")
+    if args.perplexity:
+        print(json.dumps({"perplexity": perplexity(model, args), **about()}))
+        return
     context = make_context(model, args)
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
     generator = random.Random(1)
@@ -117,7 +160,7 @@ def main():
         "decode_tokens_per_s": decoded / (t2 - t1) if decoded else None,
         "served_tokens_per_s": decoded / (t2 - t0) if decoded else None,
         "load_seconds": load_seconds, "max_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "version": lib.__version__, "system": lib.llama_print_system_info().decode().strip()}))
+        **about()}))
 
 
 if __name__ == "__main__":
