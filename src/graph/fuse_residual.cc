@@ -1,17 +1,7 @@
 #include "graph/passes.h"
+#include "graph/patterns.h"
 
 namespace cairn {
-namespace {
-
-// The MatMul of one weight and no epilogue that makes `value` for one reader alone, or null.
-const Node* lone_matmul(const Graph& graph, const std::vector<int>& uses, ValueId value) {
-  const int producer = graph.value(value).producer;
-  if (producer < 0 || uses[static_cast<std::size_t>(value.index)] != 1) return nullptr;
-  const Node& node = graph.node(producer);
-  return node.op->name == "MatMul" && node.inputs.size() == 2 && node.attributes.entries().empty() ? &node : nullptr;
-}
-
-}  // namespace
 
 Graph fuse_residual(const Graph& graph, const PassContext&) {
   Rewrite rewrite(graph);

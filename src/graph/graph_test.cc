@@ -76,6 +76,15 @@ TEST(Passes, MergeMatmulsJoinsThoseOfOneInputAndSplitsTheResult) {
   EXPECT_EQ(merged.node(1).inputs.size(), 3u);
 }
 
+TEST(Passes, GateAndUpAreMultipliedAndJoinedInOneNode) {
+  OperatorRegistry ops = builtin_operators();
+  Graph fused = fuse_swiglu(small_mlp(ops), {ops, Isa::portable});
+  EXPECT_EQ(op_names(fused), (std::vector<std::string_view>{"RmsNorm", "MatMulSwiGlu", "MatMul", "Add", "RmsNorm"}));
+  EXPECT_EQ(fused.node(1).name, "mlp.gate+up");
+  Graph packed = prepack(fused, {ops, Isa::portable});
+  EXPECT_EQ(packed.value(packed.node(1).inputs[2]).type.layout, Layout::panel16);
+}
+
 TEST(Passes, AddAndNormBecomeOneNodeThatKeepsTheSum) {
   OperatorRegistry ops = builtin_operators();
   Graph fused = fuse_add_rms_norm(small_mlp(ops), {ops, Isa::portable});

@@ -2,27 +2,10 @@
 #include <set>
 
 #include "graph/passes.h"
+#include "graph/patterns.h"
 #include "ops/matmul/matmul.h"
 
 namespace cairn {
-namespace {
-
-// A MatMul of one weight and no epilogue: what merging takes.
-bool is_plain_matmul(const Node& node) {
-  return node.op->name == "MatMul" && node.inputs.size() == 2 && node.attributes.entries().empty();
-}
-
-// "layers.0.attn.q_proj" and "…k_proj" become "layers.0.attn.q_proj+k_proj".
-std::string merged_name(const std::vector<const Node*>& nodes) {
-  std::string name = nodes[0]->name;
-  for (std::size_t i = 1; i < nodes.size(); ++i) {
-    std::size_t dot = nodes[i]->name.rfind('.');
-    name += "+" + (dot == std::string::npos ? nodes[i]->name : nodes[i]->name.substr(dot + 1));
-  }
-  return name;
-}
-
-}  // namespace
 
 Graph merge_matmuls(const Graph& graph, const PassContext& context) {
   Rewrite rewrite(graph);

@@ -6,6 +6,7 @@ namespace cairn {
 
 std::span<const Pass> serving_passes() {
   static constexpr std::array passes = {
+      Pass{"fuse_swiglu", "gate and up are multiplied and joined in one step", fuse_swiglu},
       Pass{"merge_matmuls", "one MatMul for all weights that read the same input", merge_matmuls},
       Pass{"fuse_residual", "MatMul adds the residual to its output", fuse_residual},
       Pass{"fuse_add_rms_norm", "residual add and norm in one step", fuse_add_rms_norm},

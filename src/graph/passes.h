@@ -23,6 +23,8 @@ struct Pass {
 
 /// Merges MatMuls of the same input (q/k/v, gate/up) into one whose output is split again.
 Graph merge_matmuls(const Graph& graph, const PassContext& context);
+/// MatMuls of the same input for SwiGlu's gate and up alone become MatMulSwiGlu with it.
+Graph fuse_swiglu(const Graph& graph, const PassContext& context);
 /// A MatMul whose output is only added to something of its shape adds it itself.
 Graph fuse_residual(const Graph& graph, const PassContext& context);
 /// Add followed by RmsNorm of the sum becomes AddRmsNorm, where no MatMul took the Add.

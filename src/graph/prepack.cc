@@ -21,7 +21,7 @@ Graph prepack(const Graph& graph, const PassContext& context) {
   };
   // Packed first, so that readers that come before the MatMul (the embedding) see the packed weight.
   for (const Node& node : graph.nodes()) {
-    if (node.op->name != "MatMul") continue;
+    if (!node.op->packs_weights) continue;
     for (std::size_t i = 1; i < node.inputs.size(); ++i)
       if (graph.value(node.inputs[i]).kind == ValueKind::weight && graph.value(node.inputs[i]).type.shape.size() == 2) pack(node.inputs[i]);
   }
@@ -32,7 +32,7 @@ Graph prepack(const Graph& graph, const PassContext& context) {
       rewrite.copy(rounded);
       continue;
     }
-    if (node.op->name != "MatMul") {
+    if (!node.op->packs_weights) {
       rewrite.copy(node);
       continue;
     }

@@ -15,12 +15,7 @@ namespace cairn {
 CAIRN_FOR_EACH_ISA(X)
 #undef X
 
-namespace {
-
-// One row may be shared by several workers, in pieces of this many columns.
-constexpr std::int64_t kChunk = 512;  // whole blocks of every activation dtype
-
-const ActivationTable& table(Isa isa) {
+const ActivationTable& activation_table(Isa isa) {
 #define X(name) \
   if (isa == Isa::name) return name::kActivationTable;
   CAIRN_FOR_EACH_ISA(X)
@@ -28,9 +23,14 @@ const ActivationTable& table(Isa isa) {
   return portable::kActivationTable;
 }
 
+namespace {
+
+// One row may be shared by several workers, in pieces of this many columns.
+constexpr std::int64_t kChunk = 512;  // whole blocks of every activation dtype
+
 class SwiGluKernel final : public Kernel {
  public:
-  SwiGluKernel(Isa isa, DType to) : table_(table(isa)), converter_(isa, to) {}
+  SwiGluKernel(Isa isa, DType to) : table_(activation_table(isa)), converter_(isa, to) {}
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte*, int,
            Worker worker) const noexcept override {

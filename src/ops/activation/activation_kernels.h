@@ -3,10 +3,14 @@
 
 #include <cstdint>
 
+#include "backends/cpu/isa.h"
+
 namespace cairn {
 
 struct ActivationTable {
   void (*swiglu)(const float* gate, const float* up, float* out, std::int64_t n);
 };
+
+const ActivationTable& activation_table(Isa isa);
 
 }  // namespace cairn

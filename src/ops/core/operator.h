@@ -67,6 +67,8 @@ struct Operator {
   void (*reference)(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) = nullptr;
   /// The least work of one run on these views, whose data may be read; null: bytes_of.
   Cost (*cost)(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) = nullptr;
+  /// Inputs from 1 on that are weights [N, K] are read packed, and input 0 as the dtype that their kernels take.
+  bool packs_weights = false;
   /// Takes an attribute "dtype" and then writes output 0, [T, K], as QuantizeActivation of that dtype would; bit for bit.
   bool converts = false;
   /// For operators that move no data: output `index` as a view of input 0.

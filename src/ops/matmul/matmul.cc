@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "ops/matmul/matmul_kernel.h"
 #include "ops/matmul/packed_weight.h"
+#include "ops/matmul/panel_matmul.h"
 #include "ops/matmul/reference.h"
 
 namespace cairn {
@@ -77,9 +78,7 @@ std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
     if (weight.layout != Layout::panel16)
       fail(ErrorKind::unsupported, "MatMul: no kernel for a weight {} that is not packed; the prepack pass packs it",
            to_string(weight));
-    PanelFormat format = panel_format(weight.dtype);
-    if (format == PanelFormat::bf16 && activation == DType::bf16) format = PanelFormat::bf16_dot;
-    config.formats.push_back(format);
+    config.formats.push_back(panel_format(weight.dtype, activation));
   }
   return make_matmul_kernel(std::move(config));
 }
@@ -110,6 +109,7 @@ const Operator kMatMul = {
     .prepare = prepare,
     .reference = matmul_ref,
     .cost = cost,
+    .packs_weights = true,
 };
 
 }  // namespace cairn

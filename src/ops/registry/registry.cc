@@ -1,6 +1,7 @@
 #include "ops/registry/registry.h"
 
 #include "ops/activation/activation.h"
+#include "ops/activation/matmul_swiglu.h"
 #include "ops/attention/attention.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
@@ -23,6 +24,7 @@ OperatorRegistry builtin_operators() {
       &kRotaryEmbedding,
       // activation
       &kSwiGlu,
+      &kMatMulSwiGlu,
       // elementwise
       &kAdd,
       &kGatherRows,
