@@ -70,7 +70,7 @@ class Cairn:
             port = probe.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         server = subprocess.Popen([self.binary, "serve", str(path), "--port", str(port), "--threads", str(self.threads), "--max-num-seqs", str(users),
-                                   "--max-model-len", "1024", "--kv-cache-memory-bytes", "2GiB", "--log-level", "warning"], stdout=subprocess.DEVNULL)
+                                   "--max-model-len", "1024", "--kv-cache-memory-bytes", "1GiB", "--log-level", "warning"], stdout=subprocess.DEVNULL)
         try:
             wait_healthy(server, url)
             yield url, server
