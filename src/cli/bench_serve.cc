@@ -94,10 +94,7 @@ void print_table(const nlohmann::ordered_json& report) {
 
 int bench_serve(const ServeLoadFlags& flags) {
   std::atomic<bool> stop{false};
-  SignalWatcher watcher([&](int signal, int count) {
-    if (count > 0) std::_Exit(128 + signal);
-    stop = true;
-  });
+  SignalWatcher watcher([&](int) { return stop = true; });
   LoadConfig config = parse_load_url(flags.url);
   config.api_key = flags.api_key;
   config.request_rate = flags.request_rate;

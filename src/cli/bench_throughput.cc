@@ -38,10 +38,7 @@ std::vector<BatchJob> make_jobs(const ThroughputFlags& flags, int vocab_size, in
 
 int bench_throughput(const ThroughputFlags& flags) {
   std::atomic<bool> stop{false};
-  SignalWatcher watcher([&](int signal, int count) {
-    if (count > 0) std::_Exit(128 + signal);
-    stop = true;
-  });
+  SignalWatcher watcher([&](int) { return stop = true; });
   ModelText model = open_model_text(flags.engine);
   std::unique_ptr<Engine> engine = make_engine(flags.engine, model, flags.engine.make_log());
   int vocab_size = std::min(engine->runner().vocab_size(), model.tokenizer->vocab_size());
