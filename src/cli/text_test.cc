@@ -101,7 +101,9 @@ TEST(ProgressLine, HoldsItsWidthAndItsShare) {
           for (const char* unit : {"B", "prompts"}) {
             const std::string line = progress_line({"generating", unit, done, total, seconds}, width);
             EXPECT_LE(line.size(), static_cast<std::size_t>(width)) << line;
-            if (width > 40) EXPECT_THAT(line, ::testing::StartsWith("generating "));
+            if (width > 40) {
+              EXPECT_THAT(line, ::testing::StartsWith("generating "));
+            }
           }
   EXPECT_THAT(progress_line({"x", "y", 5, 0, 1}, 80), HasSubstr("100%"));
   EXPECT_THAT(progress_line({"x", "y", 9, 3, 1}, 80), HasSubstr("100%"));
