@@ -145,7 +145,11 @@ void add_generate(CLI::App& app, Action& action) {
       ->excludes(chat);
   CLI::Option* output =
       command->add_option("--output", flags->output, "write answers as JSON lines, in order; - is standard output");
-  command->add_flag("--resume", flags->resume, "keep the lines that the output file has and do only the rest")
+  command
+      ->add_flag("--resume", flags->resume,
+                 "keep the answers that the output file has, whose custom_ids must be those of the first requests in "
+                 "their order, and "
+                 "do the rest")
       ->needs(output);
   flags->sampling.add_to(*command);
   command->callback([flags, &action] { action = [flags] { return generate(*flags); }; });
