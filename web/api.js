@@ -36,7 +36,8 @@ async function errorFrom(response) {
 
 async function request(path, options = {}) {
   const headers = { ...(options.headers ?? {}) };
-  if (apiKey) headers.Authorization = `Bearer ${apiKey}`;
+  const key = apiKey;
+  if (key) headers.Authorization = `Bearer ${key}`;
   let response;
   try {
     response = await fetch(path, { ...options, headers });
@@ -46,7 +47,7 @@ async function request(path, options = {}) {
   }
   if (response.ok) return response;
   const error = await errorFrom(response);
-  if (error.status === 401) askForKey();
+  if (error.status === 401 && key === apiKey) askForKey();  // else a new one was given meanwhile
   throw error;
 }
 

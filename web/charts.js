@@ -5,7 +5,7 @@
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  return { a: colour("a"), b: colour("b"), c: colour("c"), free: colour("free"), quiet: colour("quiet") };
+  return { a: colour("a"), b: colour("b"), c: colour("c"), free: colour("free"), quiet: colour("quiet"), sunken: colour("sunken") };
 }
 
 // A cleared canvas whose unit is a CSS pixel.
@@ -28,10 +28,14 @@ function niceTop(value) {
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * unit >= value) * unit;
 }
 
+// The top of the axis, on a ground of its own: bars and lines may be there.
 function labelTop(context, top, palette) {
-  context.fillStyle = palette.quiet;
+  const text = top.toLocaleString("en");
   context.font = "10px system-ui, sans-serif";
-  context.fillText(top.toLocaleString("en"), 4, 12);
+  context.fillStyle = palette.sunken;
+  context.fillRect(0, 0, context.measureText(text).width + 8, 16);
+  context.fillStyle = palette.quiet;
+  context.fillText(text, 4, 12);
 }
 
 // Areas stacked on each other over `span` ms up to `now`. layers: [{colour, values}], the lowest first, one value for each
@@ -78,14 +82,14 @@ function drawSteps(canvas, steps, palette) {
   labelTop(context, top, palette);
 }
 
-// A map of cells: shared, then used, then free. Returns how many blocks a cell stands for.
+// A map of cells: shared, then used, then free; as high as it needs. Returns how many blocks a cell stands for.
 function drawBlocks(canvas, total, used, shared, palette) {
-  const { context, width, height } = prepare(canvas);
   const cell = 8;
-  const columns = Math.floor((width + 1) / cell);
-  const rows = Math.floor((height + 1) / cell);
-  const each = Math.max(1, Math.ceil(total / (columns * rows)));
+  const columns = Math.max(1, Math.floor((canvas.clientWidth + 1) / cell));
+  const each = Math.max(1, Math.ceil(total / (columns * 12)));
   const cells = Math.ceil(total / each);
+  canvas.style.height = `${Math.ceil(cells / columns) * cell}px`;
+  const { context } = prepare(canvas);
   const sharedCells = Math.ceil(shared / each);
   const usedCells = Math.max(sharedCells, Math.ceil(used / each));
   for (let i = 0; i < cells; ++i) {

@@ -32,6 +32,13 @@ function keepAtEnd(change) {
   if (atEnd) messages.scrollTop = messages.scrollHeight;
 }
 
+// When the list loses height, to the settings or a longer message below it, what stood at its foot stays there.
+let listHeight = messages.clientHeight;
+new ResizeObserver(() => {
+  messages.scrollTop += Math.max(0, listHeight - messages.clientHeight);
+  listHeight = messages.clientHeight;
+}).observe(messages);
+
 function addMessage(node) {
   byId("empty").hidden = true;
   messages.append(node);

@@ -24,12 +24,7 @@ std::vector<int> prompt_ids(const Json& request, const ModelText& model) {
   }
   const Json& prompt = request["prompt"];
   if (prompt.is_string()) return model.tokenizer->encode(prompt.get_ref<const std::string&>(), true);
-  std::vector<int> ids;
-  if (prompt.is_array())
-    for (const Json& item : prompt)
-      if (std::optional<int> id = server::to_int(item)) ids.push_back(*id);
-  if (!prompt.is_array() || ids.size() != prompt.size()) fail_invalid("prompt must be a string or a list of token ids");
-  return ids;
+  return server::to_ints(prompt, [](const Json&) { fail_invalid("prompt must be a string or a list of token ids"); });
 }
 
 BatchJob parse_request(const Json& request, const ModelText& model, const SamplingParams& defaults) {
@@ -46,6 +41,14 @@ BatchJob parse_request(const Json& request, const ModelText& model, const Sampli
 
 Json logprob_json(const TokenLogprob& entry) {
   return {{"token_id", entry.token_id}, {"logprob", entry.logprob}, {"rank", entry.rank}};
+}
+
+// Whether a line is answer_json's for that request, by its first and last bytes: a large file is not parsed anew.
+bool answers(std::string_view line, const Json& id) {
+  std::string beginning = server::to_text({{"custom_id", id}});
+  beginning.pop_back();
+  return line.starts_with(beginning) && line.ends_with('}') &&
+         (line[beginning.size()] == ',' || line.size() == beginning.size() + 1);
 }
 
 }  // namespace
@@ -117,19 +120,13 @@ void LineFile::write(const Json& value) {
 std::uint64_t skip_answered(std::vector<BatchLine>& lines, const std::string& path) {
   if (path == "-" || !std::filesystem::exists(path)) return 0;
   const std::string before = read_text_file(path, std::size_t{1} << 40);
-  const std::size_t end = before.rfind('\n') + 1;  // npos + 1 is 0
-  if (end == 0) return 0;
-  const auto answered = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
-  const std::size_t begin = end < 2 ? 0 : before.rfind('\n', end - 2) + 1;
-  // The last answer stands for all: they are in the order of the requests.
-  const Json last = Json::parse(before.begin() + static_cast<std::ptrdiff_t>(begin),
-                                before.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-  if (answered > lines.size() || !last.is_object() || !last.contains("custom_id") ||
-      last["custom_id"] != lines[answered - 1].id)
-    fail_invalid("cannot resume: {} has {} lines, and the last does not answer request {} of the {} given", path,
-                 answered, answered, lines.size());
+  std::size_t answered = 0, kept = 0;
+  for (std::size_t end = 0; (end = before.find('\n', kept)) != std::string::npos; kept = end + 1, ++answered)
+    if (answered == lines.size() || !answers(std::string_view(before).substr(kept, end - kept), lines[answered].id))
+      fail_invalid("cannot resume: line {} of {} does not answer request {} of the {} given", answered + 1, path,
+                   answered + 1, lines.size());
   lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(answered));
-  return end;
+  return kept;
 }
 
 }  // namespace cairn

@@ -43,8 +43,8 @@ class LineFile {
 };
 
 /// Takes the lines off `lines` whose answers stand in the file at `path`, and returns the size of those answers:
-/// without an unfinished last one. 0 when there is no file. Throws invalid_argument for a file that is not of these
-/// lines.
+/// without an unfinished last one. 0 when there is no file. Throws invalid_argument for a file one of whose lines has
+/// another custom_id than its request, or no request.
 std::uint64_t skip_answered(std::vector<BatchLine>& lines, const std::string& path);
 
 }  // namespace cairn

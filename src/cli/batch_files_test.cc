@@ -193,8 +193,10 @@ TEST_F(Resume, AFinishedFileLeavesNothing) {
 }
 
 TEST_F(Resume, AFileOfOtherRequestsIsRefusedAndLeftAlone) {
-  for (const char* text : {"{\"custom_id\":\"x\"}\ntorn", "notes\n", "\n",
-                           "{\"custom_id\":\"a\"}\n{\"custom_id\":2}\n{\"custom_id\":\"c\"}\n{}\n"}) {
+  for (const char* text :
+       {"{\"custom_id\":\"x\"}\ntorn", "notes\n", "\n", "{\"custom_id\":\"a\"\n", "{\"custom_id\":\"ab\"}\n",
+        "{\"custom_id\":\"x\"}\n{\"custom_id\":2}\n", "{\"custom_id\":\"a\"}\n{\"custom_id\":23}\n",
+        "{\"custom_id\":\"a\"}\n{\"custom_id\":2}\n{\"custom_id\":\"c\"}\n{}\n"}) {
     put(text);
     auto lines = three();
     EXPECT_THROW(skip_answered(lines, path_), Error) << text;

@@ -11,6 +11,10 @@
 
 namespace cairn {
 
+void add_json(CLI::App& command, std::string& path) {
+  command.add_option("--json", path, "write the figures as JSON to this file; - is standard output");
+}
+
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
@@ -28,9 +32,7 @@ nlohmann::ordered_json distribution(const std::vector<double>& values) {
           {"p99", percentile(values, 0.99)}};
 }
 
-void write_report(const std::string& path, const nlohmann::ordered_json& report) {
-  LineFile(path).write(report);
-}
+void write_report(const std::string& path, const nlohmann::ordered_json& report) { LineFile(path).write(report); }
 
 std::vector<int> random_token_ids(std::int64_t count, int low, int high, std::uint64_t seed) {
   std::mt19937_64 random(seed);

@@ -17,6 +17,15 @@ void add_bench_latency(CLI::App& bench, Action& action);
 void add_bench_throughput(CLI::App& bench, Action& action);
 void add_bench_serve(CLI::App& bench, Action& action);
 
+/// A flag for a count of at least one, which shows its default.
+template <typename Count>
+void add_count(CLI::App& command, const std::string& flag, Count& value, const std::string& doc) {
+  command.add_option(flag, value, doc)->check(CLI::PositiveNumber)->capture_default_str();
+}
+
+/// --json, for write_report.
+void add_json(CLI::App& command, std::string& path);
+
 /// Linear interpolation between ranks, as numpy's; `share` in [0, 1]. 0 for no values.
 double percentile(std::vector<double> values, double share);
 

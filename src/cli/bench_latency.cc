@@ -170,22 +170,16 @@ void add_bench_latency(CLI::App& bench, Action& action) {
   auto flags = std::make_shared<LatencyFlags>();
   CLI::App* command = bench.add_subcommand("latency", "Time prefill and decode of a fixed batch, without the engine");
   flags->engine.add_to(*command);
-  command->add_option("--input-len", flags->input_len, "prompt tokens of each sequence")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_count(*command, "--input-len", flags->input_len, "prompt tokens of each sequence");
   command->add_option("--output-len", flags->output_len, "decode steps")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--batch-size", flags->batch_size, "sequences")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--num-iters", flags->num_iters, "measured rounds")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_count(*command, "--batch-size", flags->batch_size, "sequences");
+  add_count(*command, "--num-iters", flags->num_iters, "measured rounds");
   command->add_option("--num-iters-warmup", flags->num_iters_warmup, "rounds before those")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
+  add_json(*command, flags->json);
   command->add_flag("--profile", flags->profile, "print the time of each operator");
   command->callback([flags, &action] { action = [flags] { return bench_latency(*flags); }; });
 }

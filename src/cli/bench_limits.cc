@@ -50,7 +50,7 @@ void add_bench_limits(CLI::App& bench, Action& action) {
       bench.add_subcommand("limits", "Measure this machine: bandwidth of memory and caches, peaks of arithmetic");
   command->add_option("--threads", flags->threads, "up to so many threads; 0: all processors")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
+  add_json(*command, flags->json);
   command->callback([flags, &action] { action = [flags] { return bench_limits(*flags); }; });
 }
 

@@ -176,21 +176,15 @@ void add_bench_ops(CLI::App& bench, Action& action) {
   CLI::App* command =
       bench.add_subcommand("ops", "Time each operator at a model's shapes, beside the limits that bound it");
   flags->engine.add_to(*command);
-  command->add_option("--input-len", flags->input_len, "prompt tokens of the prefill")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--context", flags->context, "tokens before each decode step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_count(*command, "--input-len", flags->input_len, "prompt tokens of the prefill");
+  add_count(*command, "--context", flags->context, "tokens before each decode step");
   command->add_option("--batch-sizes", flags->batch_sizes, "sequences of the decode steps")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--num-iters", flags->num_iters, "measured runs, of which the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_count(*command, "--num-iters", flags->num_iters, "measured runs, of which the median counts");
   command->add_option("--svg", flags->svg, "write a roofline plot to this file");
-  command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
+  add_json(*command, flags->json);
   command->callback([flags, &action] { action = [flags] { return bench_ops(*flags); }; });
 }
 

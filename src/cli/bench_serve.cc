@@ -94,10 +94,7 @@ void print_table(const nlohmann::ordered_json& report) {
 
 int bench_serve(const ServeLoadFlags& flags) {
   std::atomic<bool> stop{false};
-  SignalWatcher watcher([&](int signal, int count) {
-    if (count > 0) std::_Exit(128 + signal);
-    stop = true;
-  });
+  SignalWatcher watcher([&](int) { return stop = true; });
   LoadConfig config = parse_load_url(flags.url);
   config.api_key = flags.api_key;
   config.request_rate = flags.request_rate;
@@ -143,15 +140,9 @@ void add_bench_serve(CLI::App& bench, Action& action) {
   command->add_option("--base-url", flags->url, "the server")->capture_default_str();
   command->add_option("--model", flags->model, "the model's name; none: the server's first");
   command->add_option("--api-key", flags->api_key, "the key to present");
-  command->add_option("--input-len", flags->input_len, "prompt tokens of each request")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--output-len", flags->output_len, "answer tokens of each request")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--num-prompts", flags->num_prompts, "requests")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_count(*command, "--input-len", flags->input_len, "prompt tokens of each request");
+  add_count(*command, "--output-len", flags->output_len, "answer tokens of each request");
+  add_count(*command, "--num-prompts", flags->num_prompts, "requests");
   command
       ->add_option("--request-rate", flags->request_rate, "requests a second, as they come at random; 0: all at once")
       ->check(CLI::NonNegativeNumber)
@@ -162,7 +153,7 @@ void add_bench_serve(CLI::App& bench, Action& action) {
   command->add_option("--seed", flags->seed, "of prompts and gaps")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
+  add_json(*command, flags->json);
   command->callback([flags, &action] { action = [flags] { return bench_serve(*flags); }; });
 }
 

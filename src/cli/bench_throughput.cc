@@ -38,10 +38,7 @@ std::vector<BatchJob> make_jobs(const ThroughputFlags& flags, int vocab_size, in
 
 int bench_throughput(const ThroughputFlags& flags) {
   std::atomic<bool> stop{false};
-  SignalWatcher watcher([&](int signal, int count) {
-    if (count > 0) std::_Exit(128 + signal);
-    stop = true;
-  });
+  SignalWatcher watcher([&](int) { return stop = true; });
   ModelText model = open_model_text(flags.engine);
   std::unique_ptr<Engine> engine = make_engine(flags.engine, model, flags.engine.make_log());
   int vocab_size = std::min(engine->runner().vocab_size(), model.tokenizer->vocab_size());
@@ -90,19 +87,11 @@ void add_bench_throughput(CLI::App& bench, Action& action) {
   auto flags = std::make_shared<ThroughputFlags>();
   CLI::App* command = bench.add_subcommand("throughput", "Time many requests through the engine, all at once");
   flags->engine.add_to(*command);
-  command->add_option("--input-len", flags->input_len, "prompt tokens of each request")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--output-len", flags->output_len, "answer tokens of each request")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--num-prompts", flags->num_prompts, "requests")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--num-iters", flags->num_iters, "measured rounds; figures are their median")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--json", flags->json, "write the figures as JSON to this file; - is standard output");
+  add_count(*command, "--input-len", flags->input_len, "prompt tokens of each request");
+  add_count(*command, "--output-len", flags->output_len, "answer tokens of each request");
+  add_count(*command, "--num-prompts", flags->num_prompts, "requests");
+  add_count(*command, "--num-iters", flags->num_iters, "measured rounds; figures are their median");
+  add_json(*command, flags->json);
   command->callback([flags, &action] { action = [flags] { return bench_throughput(*flags); }; });
 }
 

@@ -169,11 +169,13 @@ class Conversation {
 
 int chat(const ChatFlags& flags) {
   std::atomic<int> interrupts{0};
+  std::atomic<bool> loaded{false};
   LineReader reader("> ");
-  SignalWatcher watcher([&](int signal, int) {
-    if (signal == SIGTERM) std::_Exit(128 + signal);
+  SignalWatcher watcher([&](int signal) {
+    if (signal == SIGTERM || !loaded) std::_Exit(128 + signal);  // nothing is lost by it
     ++interrupts;
     reader.interrupt();
+    return false;
   });
   ModelText model = open_model_text(flags.engine);
   if (!model.chat_template) render_chat(model, Json::array());  // says what is missing, before the weights are packed
@@ -181,7 +183,7 @@ int chat(const ChatFlags& flags) {
   flags.sampling.apply(params);
   std::unique_ptr<Engine> engine = make_engine(flags.engine, model, flags.engine.make_log());
   Conversation conversation(*engine, model, params, flags.system);
-  reader.clear_interrupt();  // one while loading is no answer to stop
+  loaded = true;
   if (reader.interactive()) fmt::print("Chat with {}; /help lists the commands.\n", model.checkpoint->path());
   for (bool at_prompt = false;;) {
     LineReader::Line line = reader.read();

@@ -16,8 +16,6 @@
 namespace cairn {
 namespace {
 
-constexpr int kStoppedByUser = 130;
-
 struct GenerateFlags {
   EngineFlags engine;
   SamplingFlags sampling;
@@ -82,9 +80,10 @@ struct TextPrinter {
 
 int generate(const GenerateFlags& flags) {
   std::atomic<bool> stop{false};
-  SignalWatcher watcher([&](int signal, int count) {
-    if (count > 0) std::_Exit(128 + signal);
-    stop = true;
+  std::atomic<int> stopped_by{0};
+  SignalWatcher watcher([&](int signal) {
+    stopped_by = signal;
+    return stop = true;
   });
   Log log = flags.engine.make_log();
   ModelText model = open_model_text(flags.engine);
@@ -118,10 +117,11 @@ int generate(const GenerateFlags& flags) {
     events.on_progress = [&](std::int64_t, std::size_t done) { bar->update(static_cast<std::int64_t>(done)); };
   std::size_t answered = run_batch(*engine, jobs, events, stop);
   bar.reset();
-  if (stop) fmt::print(stderr, "cairn: stopped after {} of {} prompts\n", answered, jobs.size());
+  const bool stopped = answered < jobs.size();
+  if (stopped) fmt::print(stderr, "cairn: stopped after {} of {} prompts\n", answered, jobs.size());
   if (output && failed > 0)
     fmt::print(stderr, "cairn: {} of {} prompts failed; see their lines\n", failed, jobs.size());
-  return stop ? kStoppedByUser : failed > 0 ? 1 : 0;
+  return stopped ? 128 + stopped_by : failed > 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -145,7 +145,11 @@ void add_generate(CLI::App& app, Action& action) {
       ->excludes(chat);
   CLI::Option* output =
       command->add_option("--output", flags->output, "write answers as JSON lines, in order; - is standard output");
-  command->add_flag("--resume", flags->resume, "keep the lines that the output file has and do only the rest")
+  command
+      ->add_flag("--resume", flags->resume,
+                 "keep the answers that the output file has, whose custom_ids must be those of the first requests in "
+                 "their order, and "
+                 "do the rest")
       ->needs(output);
   flags->sampling.add_to(*command);
   command->callback([flags, &action] { action = [flags] { return generate(*flags); }; });

@@ -48,10 +48,7 @@ std::vector<std::string> texts(const Json& value) {
   return value.get<std::vector<std::string>>();
 }
 std::vector<int> ids(const Json& value) {
-  if (!value.is_array()) fail_invalid("a list of token ids");
-  std::vector<int> all;
-  for (const Json& item : value) all.push_back(whole(item));
-  return all;
+  return server::to_ints(value, [](const Json&) { fail_invalid("a list of token ids, integers of 32 bits"); });
 }
 std::vector<std::pair<int, double>> biases(const Json& value) {
   if (!value.is_object()) fail_invalid("an object from token id to bias");

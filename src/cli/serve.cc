@@ -6,9 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <optional>
 #include <thread>
-#include <vector>
 
 #include "cli/commands.h"
 #include "cli/model_setup.h"
@@ -42,19 +40,17 @@ int serve(ServeFlags flags) {
   std::unique_ptr<Server> server;
   std::atomic<bool> stopping{false}, loaded{false};
   std::atomic<Server*> listening{nullptr};
-  std::vector<std::jthread> stops;  // the watcher's
   Log log = flags.engine.make_log();
-  std::optional<SignalWatcher> watcher;
-  watcher.emplace([&](int signal, int count) {
-    // Before there is a server, and on impatience beyond the second signal, there is nothing to drain.
-    if (!listening || count > 1) std::_Exit(128 + signal);
+  std::jthread stop;  // the watcher's: neither draining nor writing the log may keep a second signal waiting
+  SignalWatcher watcher([&](int signal) {
+    if (!listening) std::_Exit(128 + signal);  // there is nothing to drain
     stopping = true;
-    double seconds = count == 0 ? flags.drain_seconds : 0;
-    if (count == 0)
-      log->info("stopping: running requests may end, at most {:.0f} s; a second signal stops at once", seconds);
-    else
-      log->info("stopping at once");
-    stops.emplace_back([&listening, seconds] { listening.load()->stop(seconds); });
+    stop = std::jthread([&] {
+      log->info("stopping: running requests may end, at most {:.0f} s; a second signal ends them at once",
+                flags.drain_seconds);
+      listening.load()->stop(flags.drain_seconds);
+    });
+    return true;
   });
   if (flags.server.served_model_names.empty())
     flags.server.served_model_names = {std::filesystem::path(flags.engine.model_path()).filename().string()};
@@ -79,8 +75,6 @@ int serve(ServeFlags flags) {
   server->run();
   if (!loaded) std::_Exit(0);  // stopped while loading, which cannot be cut short otherwise
   loader.join();
-  watcher.reset();
-  stops.clear();
   if (failure) std::rethrow_exception(failure);
   return 0;
 }
@@ -114,7 +108,7 @@ void add_serve(CLI::App& app, Action& action) {
                     "let requests bring a chat template");
   command
       ->add_option("--shutdown-timeout", flags->drain_seconds,
-                   "seconds that running requests may take to end after SIGTERM")
+                   "seconds that running requests may take to end after SIGTERM or Ctrl-C; a second one ends at once")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->callback([flags, &action] { action = [flags] { return serve(*flags); }; });

@@ -1,35 +1,39 @@
 #include "cli/signals.h"
 
 #include <csignal>
-#include <ctime>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 namespace cairn {
-namespace {
 
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
+struct SignalWatcher::State {
+  std::mutex mutex;
+  Handler on_signal;
+  bool ending = false;
+};
 
-}  // namespace
-
-SignalWatcher::SignalWatcher(Handler on_signal) {
-  sigset_t set = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  thread_ = std::jthread([on_signal = std::move(on_signal)](const std::stop_token& stop) {
-    sigset_t waited = stop_signals();
-    const timespec tick{0, 100'000'000};
-    for (int count = 0; !stop.stop_requested();)
-      if (int signal = sigtimedwait(&waited, nullptr, &tick); signal > 0) on_signal(signal, count++);
-  });
+SignalWatcher::SignalWatcher(Handler on_signal) : state_(std::make_shared<State>()) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  state_->on_signal = std::move(on_signal);
+  std::thread([state = state_, signals] {
+    for (int signal = 0;;) {
+      if (sigwait(&signals, &signal) != 0) continue;
+      std::lock_guard lock(state->mutex);
+      if (state->ending) std::_Exit(128 + signal);
+      state->ending = !state->on_signal || state->on_signal(signal);
+    }
+  }).detach();
 }
 
 SignalWatcher::~SignalWatcher() {
-  thread_.request_stop();
-  thread_.join();
+  std::lock_guard lock(state_->mutex);
+  state_->on_signal = nullptr;
 }
 
 }  // namespace cairn

@@ -3,10 +3,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "base/error.h"
 #include "cli/bench.h"
@@ -99,7 +101,9 @@ TEST(ProgressLine, HoldsItsWidthAndItsShare) {
           for (const char* unit : {"B", "prompts"}) {
             const std::string line = progress_line({"generating", unit, done, total, seconds}, width);
             EXPECT_LE(line.size(), static_cast<std::size_t>(width)) << line;
-            if (width > 40) EXPECT_THAT(line, ::testing::StartsWith("generating "));
+            if (width > 40) {
+              EXPECT_THAT(line, ::testing::StartsWith("generating "));
+            }
           }
   EXPECT_THAT(progress_line({"x", "y", 5, 0, 1}, 80), HasSubstr("100%"));
   EXPECT_THAT(progress_line({"x", "y", 9, 3, 1}, 80), HasSubstr("100%"));
@@ -122,27 +126,73 @@ TEST(Bench, PercentilesInterpolate) {
   EXPECT_DOUBLE_EQ(percentile({0, 10}, 0.9), 9);
 }
 
-// In a process of its own, since the signals stay blocked.
-TEST(SignalWatcher, HearsSignalsAndLateOnesDoNotKill) {
+// The status of a process of its own, since the signals stay blocked: `body` runs in it.
+int status_of(const std::function<void()>& body) {
   const pid_t child = fork();
   if (child == 0) {
-    std::atomic<int> heard{0};
-    {
-      SignalWatcher watcher([&](int signal, int count) {
-        if (signal == SIGTERM && count == heard) ++heard;
-      });
-      for (int i = 1; i <= 2; ++i) {
-        kill(getpid(), SIGTERM);
-        while (heard < i) usleep(1000);
-      }
-    }
-    kill(getpid(), SIGTERM);
-    kill(getpid(), SIGINT);
+    body();
     _exit(7);
   }
   int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void send_self(int signal) { kill(getpid(), signal); }
+
+TEST(SignalWatcher, HearsSignalsAndALateOneDoesNotKill) {
+  EXPECT_EQ(status_of([] {
+              std::atomic<int> heard{0};
+              {
+                SignalWatcher watcher([&](int signal) {
+                  heard += signal == SIGINT ? 1 : 100;
+                  return false;
+                });
+                for (int i = 1; i <= 3; ++i) {
+                  send_self(SIGINT);
+                  while (heard < i) usleep(1000);
+                }
+              }
+              send_self(SIGTERM);
+              usleep(50'000);
+              if (heard != 3) _exit(8);
+            }),
+            7);
+}
+
+TEST(SignalWatcher, TheSecondSignalEndsAtAnyTime) {
+  EXPECT_EQ(status_of([] {
+              std::atomic<bool> heard{false};
+              SignalWatcher watcher([&](int) { return heard = true; });
+              send_self(SIGINT);
+              while (!heard) usleep(1000);
+              send_self(SIGTERM);
+              sleep(60);
+            }),
+            128 + SIGTERM);
+  EXPECT_EQ(status_of([] {
+              std::atomic<bool> heard{false};
+              {
+                SignalWatcher watcher([&](int) { return heard = true; });
+                send_self(SIGTERM);
+                while (!heard) usleep(1000);
+              }
+              send_self(SIGINT);
+              sleep(60);
+            }),
+            128 + SIGINT)
+      << "the second came after the watcher's end";
+  EXPECT_EQ(status_of([] {
+              {
+                SignalWatcher watcher([](int) { return false; });
+              }
+              send_self(SIGTERM);
+              usleep(50'000);
+              send_self(SIGTERM);
+              sleep(60);
+            }),
+            128 + SIGTERM)
+      << "both came after the watcher's end";
 }
 
 }  // namespace

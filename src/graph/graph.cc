@@ -39,8 +39,8 @@ std::vector<ValueId> Graph::add(const Operator& op, std::string name, std::vecto
   std::vector<ValueId> outputs;
   int node = static_cast<int>(nodes_.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
-    std::string suffix = results.size() > 1 ? "." + std::to_string(i) : "";
-    outputs.push_back(add_value({name + suffix, std::move(results[i]), ValueKind::result, node, static_cast<int>(i), {}}));
+    std::string output = results.size() > 1 ? fmt::format("{}.{}", name, i) : name;
+    outputs.push_back(add_value({std::move(output), std::move(results[i]), ValueKind::result, node, static_cast<int>(i), {}}));
   }
   nodes_.push_back({&op, std::move(name), std::move(inputs), outputs, std::move(attributes)});
   return outputs;

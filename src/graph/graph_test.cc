@@ -202,7 +202,7 @@ TEST(MemoryPlan, LiveBuffersNeverOverlapAndSpaceIsReused) {
   std::vector<ValueId> alive = {x};
   for (int i = 0; i < 200; ++i) {
     ValueId a = alive[random() % alive.size()], b = alive[random() % alive.size()];
-    alive.push_back(graph.add1(ops.find("Add"), "n" + std::to_string(i), {a, b}));
+    alive.push_back(graph.add1(ops.find("Add"), fmt::format("n{}", i), {a, b}));
     if (alive.size() > 6) alive.erase(alive.begin() + static_cast<int>(random() % (alive.size() - 1)));
   }
   graph.add_output("y", alive.back());

@@ -146,7 +146,7 @@ std::vector<StepTime> Plan::last_profile() const {
     std::string weights;
     for (ValueId id : node.inputs)
       if (const Value& value = graph_.value(id); value.kind == ValueKind::weight)
-        weights += (weights.empty() ? "" : " ") + to_string(value.type);
+        weights += fmt::format("{}{}", weights.empty() ? "" : " ", to_string(value.type));
     const Cost cost = node.op->cost ? node.op->cost(step.inputs, step.outputs, node.attributes) : bytes_of(step.inputs, step.outputs);
     times.push_back({node.name, node.op->name, std::move(weights), step.microseconds, cost, *std::ranges::max_element(step.busy)});
   }

@@ -11,14 +11,7 @@ constexpr const char* kPromptForms = "a string, a list of strings, a list of tok
 constexpr std::size_t kMaxPrompts = 4096;
 
 std::vector<int> read_token_ids(const Json& list, const Fields& fields) {
-  std::vector<int> ids;
-  ids.reserve(list.size());
-  for (const Json& item : list) {
-    const std::optional<int> id = to_int(item);
-    if (!id) fields.wrong_type("prompt", kPromptForms, item);
-    ids.push_back(*id);
-  }
-  return ids;
+  return to_ints(list, [&](const Json& wrong) { fields.wrong_type("prompt", kPromptForms, wrong); });
 }
 
 std::vector<Prompt> read_prompts(const Fields& fields) {

@@ -41,6 +41,18 @@ std::optional<int> to_int(const Json& value) {
   return static_cast<int>(*number);
 }
 
+std::vector<int> to_ints(const Json& value, const std::function<void(const Json&)>& refuse) {
+  if (!value.is_array()) refuse(value);
+  std::vector<int> all;
+  all.reserve(value.size());
+  for (const Json& item : value) {
+    const std::optional<int> number = to_int(item);
+    if (!number) refuse(item);
+    all.push_back(*number);
+  }
+  return all;
+}
+
 Fields::Fields(const Json& object, std::string prefix) : object_(object), prefix_(std::move(prefix)) {
   if (object.is_object()) return;
   const std::string what = prefix_.empty() ? "the request's body" : prefix_.substr(0, prefix_.size() - 1);
@@ -95,16 +107,9 @@ std::optional<std::string> Fields::text(std::string_view name) const {
 }
 
 std::vector<int> Fields::integers(std::string_view name) const {
-  const Json* value = array(name);
-  std::vector<int> result;
-  if (value == nullptr) return result;
-  result.reserve(value->size());
-  for (const Json& item : *value) {
-    const std::optional<int> number = to_int(item);
-    if (!number) wrong_type(name, "a list of integers", item);
-    result.push_back(*number);
-  }
-  return result;
+  const Json* value = find(name);
+  if (value == nullptr) return {};
+  return to_ints(*value, [&](const Json& wrong) { wrong_type(name, "a list of integers", wrong); });
 }
 
 std::vector<std::string> Fields::texts(std::string_view name) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,5 +44,8 @@ class Fields {
 /// `value` as an integer of that many bits, or nothing when it is none or out of range.
 std::optional<std::int64_t> to_int64(const Json& value);
 std::optional<int> to_int(const Json& value);
+
+/// The integers of a list. What is none, `value` itself or an item of it, goes to `refuse`, which must throw.
+std::vector<int> to_ints(const Json& value, const std::function<void(const Json&)>& refuse);
 
 }  // namespace cairn::server

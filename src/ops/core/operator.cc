@@ -48,12 +48,10 @@ void expect_same_dim(std::string_view op, const Dim& a, const Dim& b, std::strin
 }
 
 std::string to_string(const ValueType& type) {
-  std::string text = std::string(name(type.dtype)) + "[";
-  for (std::size_t i = 0; i < type.shape.size(); ++i) {
-    if (i) text += ", ";
-    text += type.shape[i].is_symbol() ? "$" + std::to_string(type.shape[i].symbol) : std::to_string(type.shape[i].value);
-  }
-  return text + (type.layout == Layout::panel16 ? "]:panel16" : "]");
+  std::string dims;
+  for (const Dim& dim : type.shape)
+    dims += fmt::format("{}{}{}", dims.empty() ? "" : ", ", dim.is_symbol() ? "$" : "", dim.is_symbol() ? dim.symbol : dim.value);
+  return fmt::format("{}[{}]{}", name(type.dtype), dims, type.layout == Layout::panel16 ? ":panel16" : "");
 }
 
 }  // namespace cairn
