@@ -10,6 +10,11 @@
 namespace cairn {
 namespace {
 
+// The format of the same panels beside bf16 activations; itself where there is none.
+PanelFormat dot_format(PanelFormat format) {
+  return format == PanelFormat::bf16 ? PanelFormat::bf16_dot : format == PanelFormat::f8 ? PanelFormat::f8_dot : format;
+}
+
 struct Inputs {
   std::size_t weights;
   bool bias, residual;
@@ -26,9 +31,7 @@ Inputs inputs_of(std::size_t count, const Attributes& attributes) {
 std::int64_t check_weight(const InferContext& context, std::size_t i) {
   const ValueType &x = context.inputs[0], &weight = context.inputs[i];
   expect_rank("MatMul", context, i, 2);
-  expect_dtype("MatMul", context, i,
-               {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k,
-                DType::q6_k});
+  const PanelFormat format = panel_format(weight.dtype);  // throws for what is no weight
   if (weight.shape[0].is_symbol() || weight.shape[1].is_symbol())
     fail_invalid("MatMul: the shape of weight {} must be constant", to_string(weight));
   expect_same_dim("MatMul", x.shape[1], weight.shape[1], "the columns of x and of weight " + to_string(weight));
@@ -36,9 +39,9 @@ std::int64_t check_weight(const InferContext& context, std::size_t i) {
   if (weight.layout == Layout::strided) {
     expect_dtype("MatMul", context, 0, {DType::f32});
   } else {
-    const bool fits = is_quantized(weight.dtype)
+    const bool fits = takes_int8(format)
                           ? x.dtype == DType::a8 || x.dtype == DType::a8x2
-                          : x.dtype == DType::f32 || (x.dtype == DType::bf16 && weight.dtype == DType::bf16);
+                          : x.dtype == DType::f32 || (x.dtype == DType::bf16 && dot_format(format) != format);
     if (!fits) fail_invalid("MatMul: a weight {} does not take activations {}", to_string(weight), to_string(x));
   }
   return weight.shape[0].value;
@@ -77,9 +80,8 @@ std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
     if (weight.layout != Layout::panel16)
       fail(ErrorKind::unsupported, "MatMul: no kernel for a weight {} that is not packed; the prepack pass packs it",
            to_string(weight));
-    PanelFormat format = panel_format(weight.dtype);
-    if (format == PanelFormat::bf16 && activation == DType::bf16) format = PanelFormat::bf16_dot;
-    config.formats.push_back(format);
+    const PanelFormat format = panel_format(weight.dtype);
+    config.formats.push_back(activation == DType::bf16 ? dot_format(format) : format);
   }
   return make_matmul_kernel(std::move(config));
 }
@@ -97,8 +99,8 @@ Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> output
 
 DType activation_dtype(DType weight, Isa isa, bool precise) {
   const PanelFormat format = panel_format(weight);
-  if (is_quantized(weight)) return precise ? DType::a8x2 : DType::a8;
-  return format == PanelFormat::bf16 && isa == Isa::avx512_bf16 ? DType::bf16 : DType::f32;
+  if (takes_int8(format)) return precise ? DType::a8x2 : DType::a8;
+  return dot_format(format) != format && isa == Isa::avx512_bf16 ? DType::bf16 : DType::f32;
 }
 
 const Operator kMatMul = {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/matmul/matmul_kernels.h"
+#include "ops/matmul/packed_weight.h"
 
 namespace cairn {
 #define X(isa)                             \
@@ -66,11 +67,10 @@ class MatMulKernel final : public Kernel {
     const auto weights = inputs.subspan(1, config_.formats.size());
     const std::int64_t grain = streamed ? 1 : tables_.blocked->panel_group;
     std::int64_t total = 0, cost_before = 0, first_output = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      total += panels_of(weights[i]) * cost(weights[i], config_.formats[i], streamed);
+    for (std::size_t i = 0; i < weights.size(); ++i) total += panels_of(weights[i]) * cost(weights[i], streamed);
     const Range mine = share(total, column);
     for (std::size_t i = 0; i < weights.size(); ++i) {
-      const std::int64_t panels = panels_of(weights[i]), panel_cost = cost(weights[i], config_.formats[i], streamed);
+      const std::int64_t panels = panels_of(weights[i]), panel_cost = cost(weights[i], streamed);
       auto cut = [&](std::int64_t at) {
         const std::int64_t panel = std::clamp((at - cost_before) / panel_cost, std::int64_t{0}, panels);
         return panel == panels ? panels : panel / grain * grain;
@@ -90,8 +90,8 @@ class MatMulKernel final : public Kernel {
   bool streamed(const TensorView& x) const { return x.dim(0) * config_.planes <= tables_.stream->max_rows; }
 
   // Streaming costs bytes; blocked work costs products, which are the same for all panels of one K.
-  static std::int64_t cost(const TensorView& weight, PanelFormat format, bool streamed) {
-    return streamed ? std::max<std::int64_t>(1, panel_layout(format, weight.dim(1)).panel_bytes / 64) : 1;
+  static std::int64_t cost(const TensorView& weight, bool streamed) {
+    return streamed ? std::max<std::int64_t>(1, panel_layout(weight.dtype, weight.dim(1)).panel_bytes / 64) : 1;
   }
 
   MatMulArgs arguments(std::span<const TensorView> inputs, const TensorView& out, std::size_t i,
@@ -99,7 +99,7 @@ class MatMulKernel final : public Kernel {
     const TensorView &x = inputs[0], &weight = inputs[1 + i];
     MatMulArgs args;
     args.weight = weight.as<const std::uint8_t>();
-    args.layout = panel_layout(config_.formats[i], weight.dim(1));
+    args.layout = panel_layout(weight.dtype, weight.dim(1));
     args.k = weight.dim(1);
     args.n = weight.dim(0);
     args.x = x.as<const std::uint8_t>();
