@@ -6,7 +6,9 @@ synthetic byte-level BPE: 256 bytes, the pairs of lowercase letters, filler, Qwe
 
 usage: make_random_model.py --shape qwen3-0.6b --format q8_0 --out model.gguf
        make_random_model.py --shape qwen3-0.6b --format bf16 --out folder       (no .gguf: a Hugging Face folder)
-Needs numpy 2 and gguf 0.19 from PyPI.
+Folders are bf16, or quantized as in quantized_formats.py (int8, int4, gptq, awq, fp8, fp8-blocks); the embedding stays
+in bf16.
+Needs numpy 2, and for GGUF files gguf 0.19, from PyPI.
 """
 import argparse
 import itertools
@@ -20,6 +22,9 @@ import zlib
 
 import numpy as np
 
+import quantized_formats
+from quantized_formats import bf16
+
 SHAPES = {
     "qwen3-tiny": dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4,
                        num_key_value_heads=2, head_dim=64, vocab_size=2048, max_position_embeddings=4096),
@@ -29,6 +34,7 @@ SHAPES = {
                        num_key_value_heads=8, head_dim=128, vocab_size=151936, max_position_embeddings=40960),
 }
 ROPE_THETA, EPS, DEVIATION = 1e6, 1e-6, 0.02
+GGUF_FORMATS = ["q8_0", "q4_0", "q4_k_m"]
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 UNUSED_AFTER_SPECIALS = 290  # Qwen's embedding is padded by as many rows behind the three
 CHAT_TEMPLATE = ("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -60,12 +66,6 @@ def values(name, dims, seed):
         return np.ones(dims, np.float32)
     random = np.random.default_rng([seed, zlib.crc32(name.encode())])
     return random.standard_normal(dims, np.float32) * np.float32(DEVIATION)
-
-
-def bf16(array):
-    """Bits, rounded to nearest even (no NaN here)."""
-    bits = np.ascontiguousarray(array).view(np.uint32)
-    return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
 
 
 def pack_k_scales(scales, minimums):
@@ -136,7 +136,16 @@ def vocabulary(size):
     return tokens, merges, first
 
 
-def write_folder(folder, shape, seed):
+def stored_parts(name, dims, form, seed):
+    """The arrays of a weight in a folder, by their names."""
+    array = values(name, dims, seed)
+    if form == "bf16" or len(dims) == 1 or "embed" in name:
+        return {name: bf16(array)}
+    parts = quantized_formats.FORMATS[form][0](array)
+    return {f"{name.removesuffix('.weight')}.{part}": stored for part, stored in parts.items()}
+
+
+def write_folder(folder, shape, form, seed):
     tokens, merges, first = vocabulary(shape["vocab_size"])
     flags = dict(single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
     byte_level = dict(type="ByteLevel", add_prefix_space=False, trim_offsets=False, use_regex=False)
@@ -145,7 +154,8 @@ def write_folder(folder, shape, seed):
                             rms_norm_eps=EPS, rope_theta=ROPE_THETA, rope_scaling=None, tie_word_embeddings=True,
                             attention_bias=False, attention_dropout=0.0, use_sliding_window=False, use_cache=True,
                             initializer_range=DEVIATION, bos_token_id=first, eos_token_id=first + 2,
-                            torch_dtype="bfloat16"),
+                            torch_dtype="bfloat16",
+                            **({} if form == "bf16" else dict(quantization_config=quantized_formats.FORMATS[form][1]))),
         "generation_config.json": dict(bos_token_id=first, eos_token_id=[first + 2, first], pad_token_id=first),
         "tokenizer.json": dict(
             version="1.0", truncation=None, padding=None, normalizer=dict(type="NFC"), post_processor=byte_level,
@@ -162,17 +172,21 @@ def write_folder(folder, shape, seed):
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for name, _, dims in tensors(shape):
-        end = offset + 2 * int(np.prod(dims))
-        header[name] = dict(dtype="BF16", shape=dims, data_offsets=[offset, end])
-        offset = end
+    # The data first, to a file of its own: the header that comes before it tells every part's size.
+    header, offset, data = {"__metadata__": {"format": "pt"}}, 0, folder / "data.partial"
+    with open(data, "wb") as file:
+        for name, _, dims in tensors(shape):
+            for part, array in stored_parts(name, dims, form, seed).items():
+                header[part] = dict(dtype=quantized_formats.CODES[str(array.dtype)], shape=array.shape,
+                                    data_offsets=[offset, offset + array.nbytes])
+                offset += array.nbytes
+                array.tofile(file)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(folder / "model.safetensors", "wb") as file:
+    with open(folder / "model.safetensors", "wb") as file, open(data, "rb") as parts:
         file.write(len(text).to_bytes(8, "little") + text)
-        for name, _, dims in tensors(shape):
-            bf16(values(name, dims, seed)).tofile(file)
+        shutil.copyfileobj(parts, file, 1 << 24)
+    data.unlink()
 
 
 def write_gguf(path, shape, form, seed):
@@ -235,13 +249,13 @@ def write_gguf(path, shape, form, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, required=True)
-    parser.add_argument("--format", choices=["bf16", "q8_0", "q4_0", "q4_k_m"], required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="a file ending in .gguf, or a folder (bf16)")
+    parser.add_argument("--format", choices=["bf16", *GGUF_FORMATS, *quantized_formats.FORMATS], required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="a file ending in .gguf, or a folder")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     is_gguf = args.out.suffix == ".gguf"
-    if not is_gguf and args.format != "bf16":
-        sys.exit(f"--format {args.format} is a GGUF format; --out must end in .gguf")
+    if args.format != "bf16" and is_gguf != (args.format in GGUF_FORMATS):
+        sys.exit(f"--format {args.format} is of {'folders' if is_gguf else 'GGUF files, which end in .gguf'}")
     partial = args.out.with_name(args.out.name + f".partial-{os.getpid()}")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -249,7 +263,7 @@ def main():
             write_gguf(partial, SHAPES[args.shape], args.format, args.seed)
         else:
             partial.mkdir()
-            write_folder(partial, SHAPES[args.shape], args.seed)
+            write_folder(partial, SHAPES[args.shape], args.format, args.seed)
             if args.out.exists():
                 shutil.rmtree(args.out)
         partial.replace(args.out)

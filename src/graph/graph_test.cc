@@ -177,6 +177,21 @@ TEST(Passes, RotationsOfQAndKAndTheWriteBecomeOneStep) {
   EXPECT_EQ(op_names(unlike), op_names(small_attention(ops, false, 5e5)));
 }
 
+TEST(Passes, PrepackPacksTheWeightsOfExperts) {
+  OperatorRegistry ops = builtin_operators();
+  Graph graph("experts");
+  ValueId x = graph.add_input("x", {DType::f32, {graph.add_symbol("tokens", 128), 64}});
+  ValueId offsets = graph.add_input("offsets", {DType::i32, {3}});
+  const Tensor quantized(DType::q8_0, {32, 64});
+  std::vector<ValueId> inputs = {x, offsets, graph.add_weight("w0", quantized.view()), graph.add_weight("w1", quantized.view())};
+  graph.add_output("out", graph.add1(ops.find("GroupedMatMul"), "experts", inputs, {{"experts", std::int64_t{2}}}));
+  Graph packed = prepack(graph, {ops, Isa::portable});
+  EXPECT_EQ(op_names(packed), (std::vector<std::string_view>{"QuantizeActivation", "GroupedMatMul"}));
+  for (const Value& value : packed.values()) {
+    if (value.kind == ValueKind::weight) { EXPECT_EQ(value.type.layout, Layout::panel16); }
+  }
+}
+
 TEST(Passes, PrepackChangesOnlyMatmulWeights) {
   OperatorRegistry ops = builtin_operators();
   Graph packed = prepack(small_mlp(ops), {ops, Isa::portable});

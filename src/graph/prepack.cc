@@ -4,6 +4,11 @@
 #include "ops/matmul/matmul.h"
 
 namespace cairn {
+namespace {
+
+bool is_weight_matrix(const Value& value) { return value.kind == ValueKind::weight && value.type.shape.size() == 2; }
+
+}  // namespace
 
 Graph prepack(const Graph& graph, const PassContext& context) {
   Rewrite rewrite(graph);
@@ -23,7 +28,7 @@ Graph prepack(const Graph& graph, const PassContext& context) {
   for (const Node& node : graph.nodes()) {
     if (!node.op->packs_weights) continue;
     for (std::size_t i = 1; i < node.inputs.size(); ++i)
-      if (graph.value(node.inputs[i]).kind == ValueKind::weight && graph.value(node.inputs[i]).type.shape.size() == 2) pack(node.inputs[i]);
+      if (is_weight_matrix(graph.value(node.inputs[i]))) pack(node.inputs[i]);
   }
   for (const Node& node : graph.nodes()) {
     if (node.op->name == "PagedAttention" && !context.precise_activations) {
@@ -36,7 +41,8 @@ Graph prepack(const Graph& graph, const PassContext& context) {
       rewrite.copy(node);
       continue;
     }
-    DType wanted = activation_dtype(graph.value(node.inputs[1]).type.dtype, context.isa, context.precise_activations);
+    const ValueId first_weight = node.inputs[node.op->name == "MatMul" ? 1 : 2];
+    DType wanted = activation_dtype(graph.value(first_weight).type.dtype, context.isa, context.precise_activations);
     ValueId input = rewrite.at(node.inputs[0]);
     if (rewrite.to().value(input).type.dtype != wanted) {
       auto [entry, fresh] = converted.try_emplace({input.index, wanted});

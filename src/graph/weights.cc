@@ -44,6 +44,7 @@ Weights::Weights(const Graph& graph, ThreadTeam& team, WeightLoading loading)
     TensorView& view = views_[v];
     view.layout = Layout::panel16;
     view.strides = {};
+    view.source = nullptr;
     view.data = next;
     next += cairn::packed_bytes(value.stored);
     if (cache_ && cache_->filled()) continue;

@@ -30,6 +30,35 @@ TEST(Half, AgreesWithTheCompilersConversionOnRandomFloats) {
   }
 }
 
+TEST(E4m3, ValuesAreTheStandardsAndExactInBf16) {
+  EXPECT_EQ(e4m3_to_f32(0x00), 0.0f);
+  EXPECT_EQ(e4m3_to_f32(0x01), 0x1p-9f);
+  EXPECT_EQ(e4m3_to_f32(0x07), 7 * 0x1p-9f);
+  EXPECT_EQ(e4m3_to_f32(0x08), 0x1p-6f);
+  EXPECT_EQ(e4m3_to_f32(0x38), 1.0f);
+  EXPECT_EQ(e4m3_to_f32(0x7E), 448.0f);
+  EXPECT_EQ(e4m3_to_f32(0xFE), -448.0f);
+  EXPECT_TRUE(std::isnan(e4m3_to_f32(0x7F)));
+  for (int code = 0; code < 256; ++code) {
+    const float value = e4m3_to_f32(static_cast<std::uint8_t>(code));
+    if (std::isnan(value)) continue;
+    EXPECT_EQ(f32_to_e4m3(value), code);
+    EXPECT_EQ(bf16_to_f32(f32_to_bf16(value)), value);
+  }
+}
+
+TEST(E4m3, RoundsToNearestEven) {
+  for (int code = 0; code < 0x7E; ++code) {
+    const float low = e4m3_to_f32(static_cast<std::uint8_t>(code)), high = e4m3_to_f32(static_cast<std::uint8_t>(code + 1));
+    const float middle = (low + high) / 2;
+    EXPECT_EQ(f32_to_e4m3(middle), code % 2 == 0 ? code : code + 1) << middle;
+    EXPECT_EQ(f32_to_e4m3(std::nextafter(middle, 0.0f)), code);
+    EXPECT_EQ(f32_to_e4m3(-std::nextafter(middle, 1000.0f)), (code + 1) | 0x80);
+  }
+  for (float beyond : {465.0f, 1e9f, HUGE_VALF, std::nanf("")}) EXPECT_EQ(f32_to_e4m3(beyond), 0x7F);
+  EXPECT_EQ(f32_to_e4m3(464.0f), 0x7E);
+}
+
 TEST(BFloat16, RoundsToNearestEven) {
   EXPECT_EQ(f32_to_bf16(1.0f), 0x3F80);
   EXPECT_EQ(f32_to_bf16(std::bit_cast<float>(0x3F808000u)), 0x3F80);

@@ -33,7 +33,9 @@ TensorView make_view(void* data, DType dtype, Shape shape) {
 }
 
 std::int64_t byte_size(DType dtype, const Shape& shape) {
-  return shape.rank() == 0 ? row_bytes(dtype, 1) : row_bytes(dtype, shape.elements());
+  if (shape.rank() == 0) return row_bytes(dtype, 1);
+  const std::int64_t rows = shape.back() == 0 ? 0 : shape.elements() / shape.back();
+  return rows * row_bytes(dtype, shape.back());
 }
 
 void Tensor::Free::operator()(std::byte* p) const { std::free(p); }

@@ -11,11 +11,20 @@
 
 namespace cairn {
 
+/// A weight [N, K] whose rows do not lie in memory as its dtype has them: they are made where they are read.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  /// Writes rows [begin, begin + count), each row_bytes(dtype, K), one after the other. Any thread may call it.
+  virtual void read(std::int64_t begin, std::int64_t count, std::byte* out) const noexcept = 0;
+};
+
 /// A pointer with dtype, shape and strides; copies share the data. Strides are in elements (for block-quantized types
 /// only rows are strided and the unit is elements too, a multiple of the block). A view of layout panel16 has the
 /// logical shape [N, K] and no strides.
 struct TensorView {
   std::byte* data = nullptr;
+  const RowSource* source = nullptr;  // where set, rows come from here and not from `data`
   DType dtype = DType::f32;
   Layout layout = Layout::strided;
   Shape shape;
@@ -42,7 +51,7 @@ bool is_contiguous(const TensorView& view);
 /// A contiguous view of `data`.
 TensorView make_view(void* data, DType dtype, Shape shape);
 
-/// Bytes of a contiguous tensor.
+/// Bytes of a contiguous tensor; for coded types, of rows as they come from a RowSource.
 std::int64_t byte_size(DType dtype, const Shape& shape);
 
 /// Owns 64-byte aligned, zeroed storage.

@@ -41,10 +41,6 @@ RopeConfig parse_rope(const ConfigFields& config) {
 }
 
 void refuse_what_changes_the_computation(const ConfigFields& config) {
-  if (config.has("quantization_config"))
-    fail(
-        ErrorKind::unsupported,
-        "config.json: quantization_config: quantized checkpoints are not supported; use GGUF or the unquantized model");
   if (config.boolean_or("use_sliding_window", false))
     fail(ErrorKind::unsupported, "config.json: use_sliding_window is not supported");
   if (const nlohmann::json* types = config.find("layer_types"))

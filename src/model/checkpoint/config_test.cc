@@ -81,9 +81,6 @@ TEST(Config, WhatChangesTheComputationIsRefused) {
   json = llama();
   json["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
   EXPECT_NE(message_of(json, ErrorKind::unsupported).find("yarn"), std::string::npos);
-  json = llama();
-  json["quantization_config"] = {{"quant_method", "gptq"}};
-  message_of(json, ErrorKind::unsupported);
 }
 
 TEST(Config, EosMayBeOneTokenOrMany) {

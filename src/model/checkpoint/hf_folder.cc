@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "model/checkpoint/config_fields.h"
+#include "model/checkpoint/quantized_weights.h"
 #include "model/checkpoint/readers.h"
 #include "model/checkpoint/safetensors.h"
 
@@ -38,7 +39,10 @@ class HfCheckpoint final : public Checkpoint {
     raw_config_ = read_json("config.json");
     config_ = parse_config(raw_config_);
     check_config(config_);
+    const QuantizationConfig quantization = parse_quantization(raw_config_);
     read_weights();
+    quantized_ = join_quantized_weights(quantization, tensors_);
+    index_tensors();
     check_model_tensors(config_, tensors_);
     config_.dtype = majority_dtype(tensors_);
     read_generation();
@@ -49,12 +53,10 @@ class HfCheckpoint final : public Checkpoint {
   nlohmann::ordered_json metadata() const override { return nlohmann::ordered_json::parse(raw_config_.dump()); }
 
   void drop(const TensorEntry& tensor) const override {
-    auto bytes = static_cast<std::size_t>(byte_size(tensor.view.dtype, tensor.view.shape));
-    for (const MappedFile& mapped : files_) {
-      auto all = mapped.bytes();
-      if (tensor.view.data >= all.data() && tensor.view.data < all.data() + all.size())
-        mapped.drop({tensor.view.data, bytes});
-    }
+    if (!tensor.view.source) return drop(tensor.view);
+    for (const auto& rows : quantized_)
+      if (rows.get() == tensor.view.source)
+        for (const TensorView& part : rows->parts()) drop(part);
   }
 
   std::string stamp() const override {
@@ -66,6 +68,13 @@ class HfCheckpoint final : public Checkpoint {
  private:
   using WeightMap = std::map<std::string, std::string>;  // of tensors to files
 
+  void drop(const TensorView& stored) const {
+    auto bytes = static_cast<std::size_t>(byte_size(stored.dtype, stored.shape));
+    for (const MappedFile& mapped : files_) {
+      auto all = mapped.bytes();
+      if (stored.data >= all.data() && stored.data < all.data() + all.size()) mapped.drop({stored.data, bytes});
+    }
+  }
   std::string file(const std::string& name) const { return (fs::path(folder_) / name).string(); }
   bool has(const std::string& name) const {
     std::error_code ignored;
@@ -83,6 +92,7 @@ class HfCheckpoint final : public Checkpoint {
   std::string folder_;
   nlohmann::json raw_config_;
   std::vector<MappedFile> files_;
+  std::vector<std::unique_ptr<QuantizedRows>> quantized_;
 };
 
 HfCheckpoint::WeightMap HfCheckpoint::read_index() const {

@@ -108,9 +108,12 @@ class Comparison {
     if (!(view.shape == shape))
       fail_invalid("tensor '{}' is {}, but the configuration makes it {}", name, to_string(view.shape),
                    to_string(shape));
-    if (is_integer(view.dtype))
-      fail(ErrorKind::unsupported, "tensor '{}' is {}; model weights of integers are not supported", name,
-           cairn::name(view.dtype));
+    if (is_integer(view.dtype) || view.dtype == DType::f8_e4m3)
+      fail(ErrorKind::unsupported, "tensor '{}' is {}, and config.json has no quantization_config that says its scales",
+           name, cairn::name(view.dtype));
+    if (view.source && name == "model.embed_tokens.weight")
+      fail(ErrorKind::unsupported, "tensor '{}' is {}; a quantized embedding of a safetensors file is not supported",
+           name, cairn::name(view.dtype));
     unseen_.erase(found);
   }
 

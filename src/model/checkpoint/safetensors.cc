@@ -23,16 +23,18 @@ struct Placed {
 };
 
 DType dtype_of(const std::string& code, const std::string& tensor) {
-  static constexpr std::array<std::pair<std::string_view, DType>, 7> codes = {{{"F32", DType::f32},
+  static constexpr std::array<std::pair<std::string_view, DType>, 8> codes = {{{"F32", DType::f32},
                                                                                {"F16", DType::f16},
                                                                                {"BF16", DType::bf16},
+                                                                               {"F8_E4M3", DType::f8_e4m3},
                                                                                {"I8", DType::i8},
                                                                                {"U8", DType::u8},
                                                                                {"I32", DType::i32},
                                                                                {"I64", DType::i64}}};
   for (auto [known, dtype] : codes)
     if (known == code) return dtype;
-  fail(ErrorKind::unsupported, "safetensors: tensor '{}' is {}; supported: F32 F16 BF16 I8 U8 I32 I64", tensor, code);
+  fail(ErrorKind::unsupported, "safetensors: tensor '{}' is {}; supported: F32 F16 BF16 F8_E4M3 I8 U8 I32 I64", tensor,
+       code);
 }
 
 std::uint64_t size_field(const nlohmann::json& value, const std::string& tensor, const char* field) {

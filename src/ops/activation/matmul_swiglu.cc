@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 
-#include "base/error.h"
 #include "ops/activation/activation.h"
 #include "ops/activation/activation_kernels.h"
 #include "ops/matmul/matmul.h"
-#include "ops/matmul/panel_matmul.h"
+#include "ops/matmul/matmul_schema.h"
+#include "ops/matmul/panel_work.h"
 #include "ops/matmul/quantize_activation.h"
 
 namespace cairn {
@@ -29,9 +29,8 @@ struct Product {
 class MatMulSwiGluKernel final : public Kernel {
  public:
   explicit MatMulSwiGluKernel(const PrepareContext& context)
-      : panels_(context.isa),
-        formats_{panel_format(context.inputs[1].dtype, context.inputs[0].dtype),
-                 panel_format(context.inputs[2].dtype, context.inputs[0].dtype)},
+      : tables_(matmul_tables(context.isa)),
+        weights_(matmul_config("MatMulSwiGlu", context, context.inputs.subspan(1), 1)),
         swiglu_(activation_table(context.isa).swiglu),
         converter_(context.isa, context.outputs[0].dtype) {}
 
@@ -40,7 +39,7 @@ class MatMulSwiGluKernel final : public Kernel {
 
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
     if (streamed(inputs[0])) return 2 * inputs[0].dim(0) * padded(inputs[1].dim(0)) * 4;
-    return workers * (kTileBytes + panels_.scratch_bytes(false));
+    return workers * worker_bytes();
   }
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int phase,
@@ -61,9 +60,9 @@ class MatMulSwiGluKernel final : public Kernel {
 
  private:
   static std::int64_t padded(std::int64_t columns) { return (columns + kUnit - 1) / kUnit * kUnit; }
-  static std::int64_t planes_of(const TensorView& x) { return x.dtype == DType::a8x2 ? 2 : 1; }
-  static std::int64_t rows_of(const TensorView& x) { return x.dim(0) * planes_of(x); }
-  bool streamed(const TensorView& x) const { return panels_.streams(rows_of(x)); }
+  std::int64_t worker_bytes() const { return kTileBytes + tables_.blocked->scratch_bytes; }
+  std::int64_t rows_of(const TensorView& x) const { return x.dim(0) * weights_.planes; }
+  bool streamed(const TensorView& x) const { return tables_.streams(rows_of(x)); }
 
   // The panels of gate and then those of up, in shares of one run of memory each.
   void stream(std::span<const TensorView> inputs, float* products, Worker worker) const noexcept {
@@ -82,12 +81,12 @@ class MatMulSwiGluKernel final : public Kernel {
 
   void run_tiles(std::span<const TensorView> inputs, const TensorView& out, std::byte* workspace,
                  Worker worker) const noexcept {
-    auto* gate = reinterpret_cast<float*>(workspace + worker.index * (kTileBytes + panels_.scratch_bytes(false)));
+    auto* gate = reinterpret_cast<float*>(workspace + worker.index * worker_bytes());
     float* up = gate + kTileFloats;
     auto* scratch = reinterpret_cast<std::uint8_t*>(up + kTileFloats);
     const PanelShare mine = panel_share(rows_of(inputs[0]), 2 * panels_of(inputs[1]), worker);
-    const Range units = share((out.dim(1) + kUnit - 1) / kUnit, mine.column);
-    const std::int64_t end = std::min(units.end * kUnit, out.dim(1)), planes = planes_of(inputs[0]);
+    const Range units = share((out.dim(1) + kUnit - 1) / kUnit, mine.panels);
+    const std::int64_t end = std::min(units.end * kUnit, out.dim(1)), planes = weights_.planes;
     for (std::int64_t row = mine.rows.begin; row < mine.rows.end; row += kRows) {
       const std::int64_t rows = std::min(kRows, mine.rows.end - row);
       const std::int64_t width = std::max(kUnit, kTileFloats / rows / kUnit * kUnit);
@@ -103,15 +102,16 @@ class MatMulSwiGluKernel final : public Kernel {
   // Weight 0 is gate, 1 is up.
   void multiply(std::span<const TensorView> inputs, std::size_t weight, const Product& product, bool streamed,
                 std::uint8_t* scratch) const noexcept {
-    MatMulArgs args = panel_args(inputs[0], inputs[1 + weight]);
+    const PanelProduct whole = {&inputs[1 + weight], weights_.weights[weight].format};
+    MatMulArgs args = product_arguments(inputs[0], {}, whole, weights_.planes, scratch);
     args.weight += product.first / kPanelOutputs * args.layout.panel_bytes;
     args.n = product.columns;
     args.x += product.row * args.x_stride;
     args.out = product.out;
     args.out_stride = product.stride;
-    args.scratch = scratch;
-    const std::int64_t panels = (product.columns + kPanelOutputs - 1) / kPanelOutputs;
-    panels_.run(formats_[weight], args, {0, product.rows, 0, panels}, streamed);
+    const MatMulPart part = {0, product.rows, 0, (product.columns + kPanelOutputs - 1) / kPanelOutputs};
+    const auto format = static_cast<std::size_t>(whole.format);
+    (streamed ? tables_.stream->run[format] : tables_.blocked->run[format])(args, part);
   }
 
   // Rows [row, row + rows) of the output, at columns [first, first + columns); overwrites gate where it converts.
@@ -124,8 +124,8 @@ class MatMulSwiGluKernel final : public Kernel {
     }
   }
 
-  PanelMatMul panels_;
-  std::array<PanelFormat, 2> formats_;
+  MatMulTables tables_;
+  MatMulConfig weights_;
   decltype(ActivationTable::swiglu) swiglu_;
   RowConverter converter_;
 };
@@ -139,10 +139,6 @@ std::vector<ValueType> infer(const InferContext& context) {
 }
 
 std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
-  for (const ValueType& weight : context.inputs.subspan(1))
-    if (weight.layout != Layout::panel16)
-      fail(ErrorKind::unsupported, "MatMulSwiGlu: no kernel for a weight {} that is not packed; the prepack pass packs it",
-           to_string(weight));
   return std::make_unique<MatMulSwiGluKernel>(context);
 }
 

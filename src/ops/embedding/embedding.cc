@@ -38,13 +38,10 @@ std::vector<ValueType> infer(const InferContext& context) {
   expect_rank("Embedding", context, 0, 1);
   expect_dtype("Embedding", context, 0, {DType::i32});
   expect_rank("Embedding", context, 1, 2);
-  expect_dtype("Embedding", context, 1,
-               {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k,
-                DType::q6_k});
   const ValueType& weight = context.inputs[1];
   if (weight.shape[0].is_symbol() || weight.shape[1].is_symbol() || weight.shape[0].value < 1)
     fail_invalid("Embedding: the shape of weight {} must be constant, with at least one row", to_string(weight));
-  packed_bytes(weight.dtype, weight.shape[0].value, weight.shape[1].value);  // throws for sizes that no weight has
+  packed_bytes(weight.dtype, weight.shape[0].value, weight.shape[1].value);  // throws for what is no weight
   return {{DType::f32, {context.inputs[0].shape[0], weight.shape[1]}}};
 }
 

@@ -26,53 +26,75 @@ CAIRN_INLINE void split_nibbles(const std::uint8_t* quants, Vb (&w)[8]) {
   }
 }
 
-// kScales: scales a block of 32 k; kOffsetBits: quants are stored + 2^kOffsetBits (0: + 0); kWide: quants reach 255,
-// else 127.
+/// The scales of 16 outputs for a block of 32 k, of a format whose groups and scales' type are known at run time.
+CAIRN_INLINE Vf scale_at(const PanelScales& layout, const std::uint8_t* at) {
+  switch (layout.type) {
+    case PanelScales::Type::f16:
+      return f16_at(at);
+    case PanelScales::Type::bf16:
+      return load_bf16(reinterpret_cast<const std::uint16_t*>(at));
+    default:
+      return load(reinterpret_cast<const float*>(at));
+  }
+}
 
-struct Q8_0 {
-  static constexpr PanelFormat kFormat = PanelFormat::q8_0;
+// kScales: scales a block of 32 k; kOffsetBits: quants are stored + 2^kOffsetBits (0: + 0); kWide: quants reach 255,
+// else 127; kBlockBytes: quants of 32 k; kScaleBytes: at most so many scales beside them.
+
+struct Int8 {
   static constexpr int kScales = 1, kOffsetBits = 7;
   static constexpr bool kMinimum = false, kWide = true;
-  static constexpr std::int64_t kBlockBytes = 512;
+  static constexpr std::int64_t kBlockBytes = 512, kScaleBytes = 32;
   CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) {
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) w[i] = bload(quants + 64 * i);
   }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
-    *scale = f16_at(scales + 32 * block);
+  CAIRN_INLINE void scales(const PanelScales& layout, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
+    *scale = scale_at(layout, scales + (block >> layout.shift) * layout.stride);
   }
 };
 
-struct Q4_0 {
-  static constexpr PanelFormat kFormat = PanelFormat::q4_0;
+struct Int4 {
   static constexpr int kScales = 1, kOffsetBits = 3;
   static constexpr bool kMinimum = false, kWide = false;
-  static constexpr std::int64_t kBlockBytes = 256;
+  static constexpr std::int64_t kBlockBytes = 256, kScaleBytes = 32;
   CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) { split_nibbles(quants, w); }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
-    *scale = f16_at(scales + 32 * block);
+  CAIRN_INLINE void scales(const PanelScales& layout, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
+    *scale = scale_at(layout, scales + (block >> layout.shift) * layout.stride);
+  }
+};
+
+// The minimum is exact: 11 bits of a 16-bit scale times 4 of a zero point.
+struct UInt4 {
+  static constexpr int kScales = 1, kOffsetBits = 0;
+  static constexpr bool kMinimum = true, kWide = false;
+  static constexpr std::int64_t kBlockBytes = 256, kScaleBytes = 48;
+  CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) { split_nibbles(quants, w); }
+  CAIRN_INLINE void scales(const PanelScales& layout, const std::uint8_t* scales, std::int64_t block, Vf* scale,
+                           Vf* minimum) {
+    const std::uint8_t* at = scales + (block >> layout.shift) * layout.stride;
+    *scale = scale_at(layout, at);
+    *minimum = zero() - *scale * to_float(load_u8(at + 32));
   }
 };
 
 struct Q4_1 {
-  static constexpr PanelFormat kFormat = PanelFormat::q4_1;
   static constexpr int kScales = 1, kOffsetBits = 0;
   static constexpr bool kMinimum = true, kWide = false;
-  static constexpr std::int64_t kBlockBytes = 256;
+  static constexpr std::int64_t kBlockBytes = 256, kScaleBytes = 64;
   CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) { split_nibbles(quants, w); }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
+  CAIRN_INLINE void scales(const PanelScales&, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
     *scale = f16_at(scales + 64 * block);
     *minimum = f16_at(scales + 64 * block + 32);
   }
 };
 
 struct Q4_K {
-  static constexpr PanelFormat kFormat = PanelFormat::q4_k;
   static constexpr int kScales = 1, kOffsetBits = 0;
   static constexpr bool kMinimum = true, kWide = false;
-  static constexpr std::int64_t kBlockBytes = 256;
+  static constexpr std::int64_t kBlockBytes = 256, kScaleBytes = 40;
   CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) { split_nibbles(quants, w); }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
+  CAIRN_INLINE void scales(const PanelScales&, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
     const std::uint8_t* super = scales + 320 * (block / 8);
     const std::uint8_t* sub = super + 64 + 32 * (block % 8);
     *scale = f16_at(super) * to_float(load_u8(sub));
@@ -81,10 +103,9 @@ struct Q4_K {
 };
 
 struct Q5_K {
-  static constexpr PanelFormat kFormat = PanelFormat::q5_k;
   static constexpr int kScales = 1, kOffsetBits = 0;
   static constexpr bool kMinimum = true, kWide = false;
-  static constexpr std::int64_t kBlockBytes = 320;
+  static constexpr std::int64_t kBlockBytes = 320, kScaleBytes = 40;
   template <int kQuad>
   CAIRN_INLINE Vb fifth_bit(Vb bits) {
     if constexpr (kQuad < 4)
@@ -101,16 +122,15 @@ struct Q5_K {
     w[3] = w[3] | fifth_bit<3>(bits), w[4] = w[4] | fifth_bit<4>(bits), w[5] = w[5] | fifth_bit<5>(bits);
     w[6] = w[6] | fifth_bit<6>(bits), w[7] = w[7] | fifth_bit<7>(bits);
   }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
-    Q4_K::scales(scales, block, scale, minimum);
+  CAIRN_INLINE void scales(const PanelScales&, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf* minimum) {
+    Q4_K::scales({}, scales, block, scale, minimum);
   }
 };
 
 struct Q6_K {
-  static constexpr PanelFormat kFormat = PanelFormat::q6_k;
   static constexpr int kScales = 2, kOffsetBits = 5;
   static constexpr bool kMinimum = false, kWide = false;
-  static constexpr std::int64_t kBlockBytes = 384;
+  static constexpr std::int64_t kBlockBytes = 384, kScaleBytes = 36;
   CAIRN_INLINE void quads(const std::uint8_t* quants, Vb (&w)[8]) {
     split_nibbles(quants, w);
     const Vb mask = bset1(0x30);
@@ -123,7 +143,7 @@ struct Q6_K {
       w[4 * t + 3] = w[4 * t + 3] | (shr16<2>(bits) & mask);
     }
   }
-  CAIRN_INLINE void scales(const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
+  CAIRN_INLINE void scales(const PanelScales&, const std::uint8_t* scales, std::int64_t block, Vf* scale, Vf*) {
     const std::uint8_t* super = scales + 288 * (block / 8);
     const Vf d = f16_at(super);
     const auto* sub = reinterpret_cast<const std::int8_t*>(super + 32 + 32 * (block % 8));

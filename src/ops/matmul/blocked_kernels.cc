@@ -3,6 +3,7 @@
 #include "backends/cpu/vec.h"
 #include "ops/matmul/block_formats.h"
 #include "ops/matmul/epilogue.h"
+#include "ops/matmul/f8_format.h"
 #include "ops/matmul/matmul_kernels.h"
 
 namespace cairn::CAIRN_ISA {
@@ -106,6 +107,7 @@ struct Quantized {
   using Row = A8Row;
   static constexpr int kTileRows = kDotRows;
   static constexpr std::int64_t kStep = 32, kStepBytes = 512;  // bytes unpacked, a panel
+  static constexpr std::int64_t kMostSteps = kSliceBytes;      // of a slice
   CAIRN_INLINE Row row(const MatMulArgs& args, std::int64_t r) { return a8_row(args.x + r * args.x_stride, args.k); }
 
   template <int kPanels>
@@ -119,7 +121,7 @@ struct Quantized {
         Format::quads(quants + b * Format::kBlockBytes, w);
         for (int q = 0; q < 8; ++q) bstore(scratch.vectors + ((b * 8 + q) * kPanels + p) * 64, w[q]);
         Vf scale[Format::kScales], minimum = zero();
-        Format::scales(scales, first + b, scale, &minimum);
+        Format::scales(args.layout.scales, scales, first + b, scale, &minimum);
         float* factors = scratch.scales + (b * kPanels + p) * kFactors<Format> * kLanes;
         for (int s = 0; s < Format::kScales; ++s) store(factors + s * kLanes, scale[s]);
         if (Format::kMinimum) store(factors + kLanes, minimum);
@@ -151,8 +153,9 @@ struct Bf16DotStep {
   CAIRN_INLINE Vf add(Vf sum, Vb w, Vb a) { return dot_bf16(sum, w, a); }
 };
 
-// The f32 sums stay in registers over a slice. The last step of an odd K has half a pair of activations.
-template <typename Step, int kRows, int kPanels>
+// The f32 sums stay in registers over a slice; kScaled: those of the slice, which is one group, times the panels'
+// scales are added to the others'. The last step of an odd K has half a pair of activations.
+template <typename Step, int kRows, int kPanels, bool kScaled = false>
 void float_tile(Scratch& scratch, const typename Step::Activation* const* rows, std::int64_t first, std::int64_t count,
                 std::int64_t k, float* sums) {
   const std::uint8_t* w = scratch.vectors;
@@ -161,7 +164,7 @@ void float_tile(Scratch& scratch, const typename Step::Activation* const* rows, 
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) sum[r][p] = load(sums + (r * kPanels + p) * kLanes);
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = kScaled ? zero() : load(sums + (r * kPanels + p) * kLanes);
   auto step = [&](auto&& activation) __attribute__((always_inline)) {
     ahead.step();
     typename Step::Vector v[kPanels];
@@ -186,7 +189,10 @@ void float_tile(Scratch& scratch, const typename Step::Activation* const* rows, 
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) store(sums + (r * kPanels + p) * kLanes, sum[r][p]);
+    for (int p = 0; p < kPanels; ++p) {
+      float* at = sums + (r * kPanels + p) * kLanes;
+      store(at, kScaled ? fma(sum[r][p], load(scratch.scales + p * kLanes), load(at)) : sum[r][p]);
+    }
   scratch.ahead = ahead;
 }
 
@@ -220,7 +226,7 @@ template <typename Step, typename Stored>
 struct Float {
   using Row = const typename Step::Activation*;
   static constexpr int kTileRows = kFloatRows;
-  static constexpr std::int64_t kStep = Step::kStep, kStepBytes = 64;
+  static constexpr std::int64_t kStep = Step::kStep, kStepBytes = 64, kMostSteps = kSliceBytes;
   CAIRN_INLINE Row row(const MatMulArgs& args, std::int64_t r) {
     return reinterpret_cast<Row>(args.x + r * args.x_stride);
   }
@@ -236,6 +242,51 @@ struct Float {
   static void tile(Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t k,
                    float* sums) {
     float_tile<Step, kRows, kPanels>(scratch, rows, first, count, k, sums);
+  }
+};
+
+// 8-bit floats beside f32: weights are scaled as they are unpacked.
+struct F8Float : Float<F32Step, StoredWhole> {
+  template <int kPanels>
+  static void unpack(const MatMulArgs& args, const Scratch& scratch, std::int64_t panel, std::int64_t first,
+                     std::int64_t count) {
+    const PanelScales& layout = args.layout.scales;
+    for (int p = 0; p < kPanels; ++p) {
+      const std::uint8_t* scales = args.weight + (panel + p) * args.layout.panel_bytes;
+      const std::uint8_t* codes = scales + args.layout.quant_offset;
+      for (std::int64_t i = 0; i < count; i += 4) {
+        Vf w[4];
+        e4m3_scaled(bload(codes + (first + i) * kPanelOutputs),
+                    scale_at(layout, scales + ((first + i) / 32 >> layout.shift) * layout.stride), w);
+        for (int j = 0; j < 4; ++j)
+          store(reinterpret_cast<float*>(scratch.vectors + ((i + j) * kPanels + p) * 64), w[j]);
+      }
+    }
+  }
+};
+// Beside bf16: a slice is a group, whose sums the tile scales.
+struct F8Dot : Float<Bf16DotStep, StoredWhole> {
+  static constexpr std::int64_t kMostSteps = kF8Group / 2;
+  template <int kPanels>
+  static void unpack(const MatMulArgs& args, const Scratch& scratch, std::int64_t panel, std::int64_t first,
+                     std::int64_t count) {
+    const PanelScales& layout = args.layout.scales;
+    for (int p = 0; p < kPanels; ++p) {
+      const std::uint8_t* scales = args.weight + (panel + p) * args.layout.panel_bytes;
+      const std::uint8_t* codes = scales + args.layout.quant_offset;
+      store(scratch.scales + p * kLanes, scale_at(layout, scales + (first / 16 >> layout.shift) * layout.stride));
+      for (std::int64_t i = 0; i < count; i += 2) {
+        Vb pairs[2];
+        e4m3_pairs(bload(codes + (first + i) * 32), pairs);
+        bstore(scratch.vectors + (i * kPanels + p) * 64, pairs[0]);
+        bstore(scratch.vectors + ((i + 1) * kPanels + p) * 64, pairs[1]);
+      }
+    }
+  }
+  template <int kRows, int kPanels>
+  static void tile(Scratch& scratch, const Row* rows, std::int64_t first, std::int64_t count, std::int64_t k,
+                   float* sums) {
+    float_tile<Bf16DotStep, kRows, kPanels, true>(scratch, rows, first, count, k, sums);
   }
 };
 
@@ -280,7 +331,8 @@ CAIRN_INLINE void finish_tile(const MatMulArgs& args, std::int64_t row, std::int
 // Rows [row_begin, row_end), at most kRowBlock, x kPanels panels from `panel` on.
 template <typename Family, int kPanels>
 void blocked_group(const MatMulArgs& args, std::int64_t row_begin, std::int64_t row_end, std::int64_t panel) {
-  constexpr std::int64_t kSlice = kSliceBytes / (Family::kStepBytes * kPanels), kTile = Family::kTileRows;
+  constexpr std::int64_t kFitting = kSliceBytes / (Family::kStepBytes * kPanels), kTile = Family::kTileRows;
+  constexpr std::int64_t kSlice = kFitting < Family::kMostSteps ? kFitting : Family::kMostSteps;
   Scratch scratch = scratch_of(args);
   const std::int64_t rows = row_end - row_begin, steps = (args.k + Family::kStep - 1) / Family::kStep;
   for (std::int64_t i = 0; i < rows * kPanels; ++i) store(scratch.sums + i * kLanes, zero());
@@ -321,8 +373,9 @@ const BlockedTable kBlockedTable = {
     kSliceBytes + kScaleBytes + kSumBytes,
     kGroup,
     {blocked<Float<F32Step, StoredWhole>>, blocked<Float<F32Step, StoredF16>>, blocked<Float<F32Step, StoredBf16>>,
-     blocked<Float<Bf16DotStep, StoredWhole>>, blocked<Quantized<Q8_0>>, blocked<Quantized<Q4_0>>,
-     blocked<Quantized<Q4_1>>, blocked<Quantized<Q4_K>>, blocked<Quantized<Q5_K>>, blocked<Quantized<Q6_K>>},
+     blocked<Float<Bf16DotStep, StoredWhole>>, blocked<F8Float>, blocked<F8Dot>, blocked<Quantized<Int8>>,
+     blocked<Quantized<Int4>>, blocked<Quantized<UInt4>>, blocked<Quantized<Q4_1>>, blocked<Quantized<Q4_K>>,
+     blocked<Quantized<Q5_K>>, blocked<Quantized<Q6_K>>},
 };
 
 }  // namespace cairn::CAIRN_ISA

@@ -4,8 +4,7 @@
 
 #include "base/error.h"
 #include "ops/matmul/matmul_kernel.h"
-#include "ops/matmul/packed_weight.h"
-#include "ops/matmul/panel_matmul.h"
+#include "ops/matmul/matmul_schema.h"
 #include "ops/matmul/reference.h"
 
 namespace cairn {
@@ -23,28 +22,6 @@ Inputs inputs_of(std::size_t count, const Attributes& attributes) {
   return {count > others ? count - others : 0, bias, residual};
 }
 
-// Checks weight `i` against x and returns its outputs.
-std::int64_t check_weight(const InferContext& context, std::size_t i) {
-  const ValueType &x = context.inputs[0], &weight = context.inputs[i];
-  expect_rank("MatMul", context, i, 2);
-  expect_dtype("MatMul", context, i,
-               {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::q4_1, DType::q4_k, DType::q5_k,
-                DType::q6_k});
-  if (weight.shape[0].is_symbol() || weight.shape[1].is_symbol())
-    fail_invalid("MatMul: the shape of weight {} must be constant", to_string(weight));
-  expect_same_dim("MatMul", x.shape[1], weight.shape[1], "the columns of x and of weight " + to_string(weight));
-  packed_bytes(weight.dtype, weight.shape[0].value, weight.shape[1].value);  // throws for sizes that no weight has
-  if (weight.layout == Layout::strided) {
-    expect_dtype("MatMul", context, 0, {DType::f32});
-  } else {
-    const bool fits = is_quantized(weight.dtype)
-                          ? x.dtype == DType::a8 || x.dtype == DType::a8x2
-                          : x.dtype == DType::f32 || (x.dtype == DType::bf16 && weight.dtype == DType::bf16);
-    if (!fits) fail_invalid("MatMul: a weight {} does not take activations {}", to_string(weight), to_string(x));
-  }
-  return weight.shape[0].value;
-}
-
 std::vector<ValueType> infer(const InferContext& context) {
   expect_inputs("MatMul", context, 2, 64);
   expect_rank("MatMul", context, 0, 2);
@@ -52,7 +29,7 @@ std::vector<ValueType> infer(const InferContext& context) {
   if (inputs.weights == 0)
     fail_invalid("MatMul: {} inputs leave no weight beside the bias and the residual", context.inputs.size());
   std::int64_t n = 0;
-  for (std::size_t i = 1; i <= inputs.weights; ++i) n += check_weight(context, i);
+  for (std::size_t i = 1; i <= inputs.weights; ++i) n += check_weight("MatMul", context, i);
   ValueType out = {DType::f32, {context.inputs[0].shape[0], n}};
   if (inputs.bias) {
     expect_rank("MatMul", context, inputs.weights + 1, 1);
@@ -72,33 +49,18 @@ std::vector<ValueType> infer(const InferContext& context) {
 
 std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
   const Inputs inputs = inputs_of(context.inputs.size(), context.attributes);
-  MatMulConfig config = {context.isa, {}, inputs.bias, inputs.residual, context.inputs[0].dtype == DType::a8x2 ? 2 : 1};
-  const DType activation = context.inputs[0].dtype;
-  for (const ValueType& weight : context.inputs.subspan(1, inputs.weights)) {
-    if (weight.layout != Layout::panel16)
-      fail(ErrorKind::unsupported, "MatMul: no kernel for a weight {} that is not packed; the prepack pass packs it",
-           to_string(weight));
-    config.formats.push_back(panel_format(weight.dtype, activation));
-  }
+  MatMulConfig config = matmul_config("MatMul", context, context.inputs.subspan(1, inputs.weights), inputs.weights);
+  config.bias = inputs.bias, config.residual = inputs.residual;
   return make_matmul_kernel(std::move(config));
 }
 
 Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes&) {
   Cost cost = bytes_of(inputs, outputs);
-  const DType activation = inputs[0].dtype;
-  cost.operations = 2.0 * static_cast<double>(outputs[0].shape.elements()) * static_cast<double>(inputs[0].dim(1));
-  if (activation == DType::a8 || activation == DType::a8x2) cost.arithmetic = Arithmetic::int8;
-  if (activation == DType::bf16) cost.arithmetic = Arithmetic::bf16;
+  count_products(cost, inputs[0], outputs[0]);
   return cost;
 }
 
 }  // namespace
-
-DType activation_dtype(DType weight, Isa isa, bool precise) {
-  const PanelFormat format = panel_format(weight);
-  if (is_quantized(weight)) return precise ? DType::a8x2 : DType::a8;
-  return format == PanelFormat::bf16 && isa == Isa::avx512_bf16 ? DType::bf16 : DType::f32;
-}
 
 const Operator kMatMul = {
     .name = "MatMul",

@@ -2,84 +2,114 @@
 
 #include <algorithm>
 
-#include "ops/matmul/panel_matmul.h"
+#include "ops/matmul/grouped_matmul.h"
+#include "ops/matmul/panel_work.h"
 
 namespace cairn {
+#define X(isa)                             \
+  namespace isa {                          \
+  extern const StreamTable kStreamTable;   \
+  extern const BlockedTable kBlockedTable; \
+  }
+CAIRN_FOR_EACH_ISA(X)
+#undef X
+
+MatMulTables matmul_tables(Isa isa) {
+#define X(name) \
+  if (isa == Isa::name) return {&name::kStreamTable, &name::kBlockedTable};
+  CAIRN_FOR_EACH_ISA(X)
+#undef X
+  return {&portable::kStreamTable, &portable::kBlockedTable};
+}
+
 namespace {
 
 class MatMulKernel final : public Kernel {
  public:
-  explicit MatMulKernel(MatMulConfig config) : config_(std::move(config)), panels_(config_.isa) {}
+  explicit MatMulKernel(MatMulConfig config) : config_(std::move(config)), tables_(matmul_tables(config_.isa)) {}
 
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
-    return workers * panels_.scratch_bytes(streamed(inputs[0]));
+    return tables_.streams(inputs[0].dim(0) * config_.planes) ? 0 : workers * tables_.blocked->scratch_bytes;
   }
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
            Worker worker) const noexcept override {
-    const auto weights = inputs.subspan(1, config_.formats.size());
+    const std::int64_t rows = inputs[0].dim(0) * config_.planes;
+    const auto weights = inputs.subspan(1, config_.weights.size());
     std::int64_t panels = 0;
     for (const TensorView& weight : weights) panels += panels_of(weight);
-    const PanelShare mine = panel_share(inputs[0].dim(0) * config_.planes, panels, worker);
-    const bool stream = streamed(inputs[0]);
-    auto* scratch = reinterpret_cast<std::uint8_t*>(workspace) + worker.index * panels_.scratch_bytes(stream);
-    run_share(inputs, outputs[0], mine.rows, mine.column, stream, scratch);
+    const PanelShare mine = panel_share(rows, panels, worker);
+    auto* scratch = reinterpret_cast<std::uint8_t*>(workspace) + worker.index * tables_.blocked->scratch_bytes;
+    auto product_at = [&](std::int64_t i) {
+      const TensorView& weight = weights[static_cast<std::size_t>(i)];
+      const MatMulConfig::Weight& how = config_.weights[static_cast<std::size_t>(i)];
+      // Streaming costs bytes; blocked work costs products, which are the same for all panels of one K.
+      const std::int64_t bytes = panel_layout(weight.dtype, weight.dim(1)).panel_bytes;
+      return PanelProduct{&weight, how.format, mine.rows, how.first_output,
+                          tables_.streams(rows) ? std::max<std::int64_t>(1, bytes / 64) : 1};
+    };
+    run_products(tables_, static_cast<std::int64_t>(weights.size()), mine.panels, product_at,
+                 [&](std::int64_t, const PanelProduct& product) {
+                   MatMulArgs args = product_arguments(inputs[0], outputs[0], product, config_.planes, scratch);
+                   if (config_.bias) args.bias = inputs[1 + weights.size()].as<const float>() + product.first_output;
+                   if (config_.residual) {
+                     args.residual = inputs.back().as<const float>() + product.first_output;
+                     args.residual_stride = inputs.back().strides[0];
+                   }
+                   return args;
+                 });
   }
 
  private:
-  // The panels of all weights in order, cut so that every share has the same cost.
-  void run_share(std::span<const TensorView> inputs, const TensorView& out, Range rows, Worker column, bool streamed,
-                 std::uint8_t* scratch) const noexcept {
-    const auto weights = inputs.subspan(1, config_.formats.size());
-    const std::int64_t grain = panels_.panel_grain(streamed);
-    std::int64_t total = 0, cost_before = 0, first_output = 0;
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      total += panels_of(weights[i]) * cost(weights[i], config_.formats[i], streamed);
-    const Range mine = share(total, column);
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const std::int64_t panels = panels_of(weights[i]), panel_cost = cost(weights[i], config_.formats[i], streamed);
-      auto cut = [&](std::int64_t at) {
-        const std::int64_t panel = std::clamp((at - cost_before) / panel_cost, std::int64_t{0}, panels);
-        return panel == panels ? panels : panel / grain * grain;
-      };
-      const MatMulPart part = {rows.begin, rows.end, cut(mine.begin), cut(mine.end)};
-      if (part.panel_begin < part.panel_end && rows.begin < rows.end) {
-        panels_.run(config_.formats[i], arguments(inputs, out, i, first_output, scratch), part, streamed);
-      }
-      cost_before += panels * panel_cost;
-      first_output += weights[i].dim(0);
-    }
-  }
-
-  bool streamed(const TensorView& x) const { return panels_.streams(x.dim(0) * config_.planes); }
-
-  // Streaming costs bytes; blocked work costs products, which are the same for all panels of one K.
-  static std::int64_t cost(const TensorView& weight, PanelFormat format, bool streamed) {
-    return streamed ? std::max<std::int64_t>(1, panel_layout(format, weight.dim(1)).panel_bytes / 64) : 1;
-  }
-
-  MatMulArgs arguments(std::span<const TensorView> inputs, const TensorView& out, std::size_t i,
-                       std::int64_t first_output, std::uint8_t* scratch) const noexcept {
-    MatMulArgs args = panel_args(inputs[0], inputs[1 + i]);
-    args.out = out.as<float>() + first_output;
-    args.out_stride = out.strides[0];
-    if (config_.bias) args.bias = inputs[1 + config_.formats.size()].as<const float>() + first_output;
-    if (config_.residual) {
-      args.residual = inputs.back().as<const float>() + first_output;
-      args.residual_stride = inputs.back().strides[0];
-    }
-    args.scratch = scratch;
-    return args;
-  }
-
   MatMulConfig config_;
-  PanelMatMul panels_;
+  MatMulTables tables_;
+};
+
+class GroupedMatMulKernel final : public Kernel {
+ public:
+  GroupedMatMulKernel(MatMulConfig config, std::int64_t experts)
+      : config_(std::move(config)),
+        tables_(matmul_tables(config_.isa)),
+        weights_each_(static_cast<std::int64_t>(config_.weights.size()) / experts) {}
+
+  std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
+    return tables_.streams(inputs[0].dim(0) * config_.planes) ? 0 : workers * tables_.blocked->scratch_bytes;
+  }
+
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
+           Worker worker) const noexcept override {
+    auto* scratch = reinterpret_cast<std::uint8_t*>(workspace) + worker.index * tables_.blocked->scratch_bytes;
+    auto product_at = [&](std::int64_t i) {
+      const TensorView& weight = inputs[static_cast<std::size_t>(2 + i)];
+      const MatMulConfig::Weight& how = config_.weights[static_cast<std::size_t>(i)];
+      const Range tokens = tokens_of_expert(inputs[1], inputs[0].dim(0), i / weights_each_);
+      const Range rows = {tokens.begin * config_.planes, tokens.end * config_.planes};
+      const std::int64_t count = rows.end - rows.begin;
+      // Reading a panel, and a vector of products a row for each of its vectors, of which an eighth of the time is due.
+      const std::int64_t vectors = panel_layout(weight.dtype, weight.dim(1)).panel_bytes / 64;
+      return PanelProduct{&weight, how.format, rows, how.first_output,
+                          count == 0 ? 0 : std::max<std::int64_t>(1, vectors + count * weight.dim(1) / 32)};
+    };
+    run_products(tables_, static_cast<std::int64_t>(config_.weights.size()), worker, product_at,
+                 [&](std::int64_t, const PanelProduct& product) {
+                   return product_arguments(inputs[0], outputs[0], product, config_.planes, scratch);
+                 });
+  }
+
+ private:
+  MatMulConfig config_;
+  MatMulTables tables_;
+  std::int64_t weights_each_;
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> make_matmul_kernel(MatMulConfig config) {
   return std::make_unique<MatMulKernel>(std::move(config));
+}
+
+std::unique_ptr<Kernel> make_grouped_matmul_kernel(MatMulConfig config, std::int64_t experts) {
+  return std::make_unique<GroupedMatMulKernel>(std::move(config), experts);
 }
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// The bound MatMul kernel: splits the work and hands parts to the kernels of an instruction set.
+// The bound kernels of MatMul and GroupedMatMul: split the work and hand parts to the kernels of an instruction set.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,19 @@
 namespace cairn {
 
 struct MatMulConfig {
+  struct Weight {
+    PanelFormat format = PanelFormat::f32;
+    std::int64_t first_output = 0;  // column of the output
+  };
   Isa isa;
-  std::vector<PanelFormat> formats;  // of the weights
+  std::vector<Weight> weights;
   bool bias = false, residual = false;
   int planes = 1;  // a8 rows that make one row of x; 2 for a8x2
 };
 
 std::unique_ptr<Kernel> make_matmul_kernel(MatMulConfig config);
+
+/// Of `experts` experts with as many weights each; neither bias nor residual.
+std::unique_ptr<Kernel> make_grouped_matmul_kernel(MatMulConfig config, std::int64_t experts);
 
 }  // namespace cairn

@@ -40,7 +40,7 @@ Tensor activations_for(const Padded& x, DType dtype, Isa isa, bool precise = fal
         decode_row(weight.dtype, weight.data + row_bytes(weight.dtype, weight.strides[0]) * n, w);
         float w_max = 0;
         for (float v : w) w_max = std::max(w_max, std::abs(v));
-        const double terms = is_quantized(weight.dtype) ? static_cast<double>(k) / 16 : static_cast<double>(k);
+        const double terms = static_cast<double>(x.dtype == DType::a8 || x.dtype == DType::a8x2 ? k / 16 : k);
         const double bound = (terms + 8) * 0x1p-24 * 4 * a_sum * w_max + 1e-30;
         const float got = actual.view().row<float>(t)[column], want = expected.view().row<float>(t)[column];
         if (!(std::abs(got - want) <= bound))
@@ -70,6 +70,35 @@ TEST_P(MatMul, AgreesWithTheFormulaForEveryFormatAndShape) {
       ASSERT_TRUE(within_rounding(actual, expected, a.view(), {weight.view()}))
           << name(dtype) << " [" << t << ", " << n << ", " << k << "]";
     }
+  }
+}
+
+// Rows of a stored weight as they would come from several tensors.
+class RowsOf final : public RowSource {
+ public:
+  explicit RowsOf(const TensorView& rows) : rows_(rows) {}
+  void read(std::int64_t begin, std::int64_t count, std::byte* out) const noexcept override {
+    const std::int64_t bytes = row_bytes(rows_.dtype, rows_.dim(1));
+    std::memcpy(out, rows_.data + begin * bytes, static_cast<std::size_t>(count * bytes));
+  }
+
+ private:
+  TensorView rows_;
+};
+
+TEST_P(MatMul, TakesWeightsWhoseRowsAreMade) {
+  for (DType dtype : {DType::i4_f16_g32, DType::f8_channel, DType::q8_0}) {
+    Tensor x = random_weight(random, DType::f32, 3, 64), weight = random_weight(random, dtype, 37, 64);
+    const RowsOf rows(weight.view());
+    TensorView made = weight.view();
+    made.data = nullptr;
+    made.source = &rows;
+    EXPECT_TRUE(
+        same_bits(run_reference(kMatMul, {x.view(), made})[0], run_reference(kMatMul, {x.view(), weight.view()})[0]));
+    PackedWeight a(made), b(weight.view());
+    EXPECT_EQ(a.view().source, nullptr);
+    EXPECT_EQ(std::memcmp(a.view().data, b.view().data, static_cast<std::size_t>(packed_bytes(made))), 0)
+        << name(dtype);
   }
 }
 

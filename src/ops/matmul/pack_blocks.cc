@@ -22,36 +22,51 @@ void copy(void* to, const void* from) {
   std::memcpy(to, from, kBytes);
 }
 
-// Each format has pack and unpack, field by field in the same order. Stored layouts: ggml-common.h.
+// Each format has pack and unpack, field by field in the same order. Stored layouts: ggml-common.h, tensor/dtype.h.
 
 template <std::size_t kBytes>
 struct Plain {  // f32, f16, and pairs of bf16
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock&, int lane) {
     copy<kBytes>(to.quants + lane * static_cast<int>(kBytes), b);
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
+  static void unpack(BlockPlace from, const PanelBlock&, int lane, std::uint8_t* b) {
     copy<kBytes>(b, from.quants + lane * static_cast<int>(kBytes));
   }
 };
 
-struct Q80 {
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
-    copy<2>(to.scales + 2 * lane, b);
-    for (int q = 0; q < 8; ++q) put_word(lane_word(to.quants, q, lane), word_at(b + 2 + 4 * q) ^ 0x80808080u);
+std::uint32_t same(std::uint32_t word) { return word; }
+std::uint32_t offset_128(std::uint32_t word) { return word ^ 0x80808080u; }
+std::uint32_t inner_bytes_swapped(std::uint32_t word) {
+  return (word & 0xFF0000FFu) | ((word & 0xFF00u) << 8) | ((word >> 8) & 0xFF00u);
+}
+
+// A scale (and zero point) where the block begins with it, then words of codes, each turned by its own inverse.
+template <std::uint32_t (*kTurn)(std::uint32_t)>
+struct Coded {
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock& block, int lane) {
+    const std::int64_t bytes = block.scale_bytes / kPanelOutputs, scale = bytes & ~std::int64_t{1};
+    std::memcpy(to.scales + scale * lane, b, static_cast<std::size_t>(scale));
+    if (bytes > scale) to.scales[scale * kPanelOutputs + lane] = b[scale];
+    b += bytes;
+    for (int i = 0; i < words(block); ++i) put_word(lane_word(to.quants, i, lane), kTurn(word_at(b + 4 * i)));
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
-    copy<2>(b, from.scales + 2 * lane);
-    for (int q = 0; q < 8; ++q) put_word(b + 2 + 4 * q, word_at(lane_word(from.quants, q, lane)) ^ 0x80808080u);
+  static void unpack(BlockPlace from, const PanelBlock& block, int lane, std::uint8_t* b) {
+    const std::int64_t bytes = block.scale_bytes / kPanelOutputs, scale = bytes & ~std::int64_t{1};
+    std::memcpy(b, from.scales + scale * lane, static_cast<std::size_t>(scale));
+    if (bytes > scale) b[scale] = from.scales[scale * kPanelOutputs + lane];
+    b += bytes;
+    for (int i = 0; i < words(block); ++i) put_word(b + 4 * i, kTurn(word_at(lane_word(from.quants, i, lane))));
   }
+  static std::int64_t words(const PanelBlock& block) { return block.quant_bytes / kPanelOutputs / 4; }
 };
 
-template <int kHeader>  // bytes of d, or of d and m
-struct Q4 {
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
+struct Q41 {
+  static constexpr int kHeader = 4;  // bytes of d and m
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock&, int lane) {
     for (int h = 0; h < kHeader; h += 2) copy<2>(to.scales + 16 * h + 2 * lane, b + h);
     for (int q = 0; q < 4; ++q) put_word(lane_word(to.quants, q, lane), word_at(b + kHeader + 4 * q));
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
+  static void unpack(BlockPlace from, const PanelBlock&, int lane, std::uint8_t* b) {
     for (int h = 0; h < kHeader; h += 2) copy<2>(b + h, from.scales + 16 * h + 2 * lane);
     for (int q = 0; q < 4; ++q) put_word(b + kHeader + 4 * q, word_at(lane_word(from.quants, q, lane)));
   }
@@ -106,11 +121,11 @@ void unpack_k_nibbles(std::uint8_t* quants, std::int64_t block_bytes, int lane, 
 }
 
 struct Q4K {
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock&, int lane) {
     pack_k_header(b, to.scales, lane);
     pack_k_nibbles(b + 16, to.quants, 256, lane);
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
+  static void unpack(BlockPlace from, const PanelBlock&, int lane, std::uint8_t* b) {
     unpack_k_header(from.scales, lane, b);
     unpack_k_nibbles(from.quants, 256, lane, b + 16);
   }
@@ -118,7 +133,7 @@ struct Q4K {
 
 struct Q5K {
   static constexpr std::uint32_t kBit = 0x01010101u;
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock&, int lane) {
     pack_k_header(b, to.scales, lane);
     pack_k_nibbles(b + 48, to.quants, 320, lane);
     for (int s = 0; s < 8; ++s) {
@@ -127,7 +142,7 @@ struct Q5K {
       put_word(lane_word(to.quants + 320 * s, 4, lane), bits);
     }
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
+  static void unpack(BlockPlace from, const PanelBlock&, int lane, std::uint8_t* b) {
     unpack_k_header(from.scales, lane, b);
     unpack_k_nibbles(from.quants, 320, lane, b + 48);
     for (int q = 0; q < 8; ++q) {
@@ -144,7 +159,7 @@ struct Q6K {
   // half].
   static const std::uint8_t* low(const std::uint8_t* b, int s) { return b + 64 * (s / 4) + 32 * (s % 2); }
   static const std::uint8_t* high(const std::uint8_t* b, int s) { return b + 128 + 32 * (s / 4); }
-  static void pack(const std::uint8_t* b, BlockPlace to, int lane) {
+  static void pack(const std::uint8_t* b, BlockPlace to, const PanelBlock&, int lane) {
     copy<2>(to.scales + 2 * lane, b + 208);
     for (int i = 0; i < 16; ++i) to.scales[32 + 16 * i + lane] = b[192 + i];
     for (int s = 0; s < 8; ++s) {
@@ -159,7 +174,7 @@ struct Q6K {
       }
     }
   }
-  static void unpack(BlockPlace from, int lane, std::uint8_t* b) {
+  static void unpack(BlockPlace from, const PanelBlock&, int lane, std::uint8_t* b) {
     std::memset(b, 0, 192);
     copy<2>(b + 208, from.scales + 2 * lane);
     for (int i = 0; i < 16; ++i) b[192 + i] = from.scales[32 + 16 * i + lane];
@@ -181,34 +196,45 @@ struct Q6K {
 };
 
 template <typename Format>
-void pack_run(const std::uint8_t* source, std::int64_t stored_bytes, BlockPlace to, PanelBlock block,
+void pack_run(const std::uint8_t* source, std::int64_t stored_bytes, BlockPlace to, const PanelBlock& block,
               std::int64_t count, int lane) {
   for (std::int64_t i = 0; i < count; ++i)
     Format::pack(source + i * stored_bytes, {to.scales + i * block.scale_bytes, to.quants + i * block.quant_bytes},
-                 lane);
+                 block, lane);
 }
 
 struct BlockFunctions {
-  void (*pack)(const std::uint8_t*, std::int64_t, BlockPlace, PanelBlock, std::int64_t, int);
-  void (*unpack)(BlockPlace, int, std::uint8_t*);
+  void (*pack)(const std::uint8_t*, std::int64_t, BlockPlace, const PanelBlock&, std::int64_t, int);
+  void (*unpack)(BlockPlace, const PanelBlock&, int, std::uint8_t*);
 };
 template <typename Format>
 constexpr BlockFunctions functions_of = {pack_run<Format>, Format::unpack};
 // In the order of PanelFormat.
 constexpr BlockFunctions kFunctions[kPanelFormats] = {
-    functions_of<Plain<4>>, functions_of<Plain<2>>, functions_of<Plain<4>>, functions_of<Plain<4>>, functions_of<Q80>,
-    functions_of<Q4<2>>,    functions_of<Q4<4>>,    functions_of<Q4K>,      functions_of<Q5K>,      functions_of<Q6K>,
+    functions_of<Plain<4>>,
+    functions_of<Plain<2>>,
+    functions_of<Plain<4>>,
+    functions_of<Plain<4>>,
+    functions_of<Coded<inner_bytes_swapped>>,
+    functions_of<Coded<inner_bytes_swapped>>,
+    functions_of<Coded<offset_128>>,
+    functions_of<Coded<same>>,
+    functions_of<Coded<same>>,
+    functions_of<Q41>,
+    functions_of<Q4K>,
+    functions_of<Q5K>,
+    functions_of<Q6K>,
 };
 
 }  // namespace
 
 void pack_blocks(PanelFormat format, const std::uint8_t* source, std::int64_t stored_bytes, BlockPlace to,
-                 std::int64_t count, int lane) {
-  kFunctions[static_cast<int>(format)].pack(source, stored_bytes, to, panel_block(format), count, lane);
+                 const PanelBlock& block, std::int64_t count, int lane) {
+  kFunctions[static_cast<int>(format)].pack(source, stored_bytes, to, block, count, lane);
 }
 
-void unpack_block(PanelFormat format, BlockPlace from, int lane, std::uint8_t* out) {
-  kFunctions[static_cast<int>(format)].unpack(from, lane, out);
+void unpack_block(PanelFormat format, BlockPlace from, const PanelBlock& block, int lane, std::uint8_t* out) {
+  kFunctions[static_cast<int>(format)].unpack(from, block, lane, out);
 }
 
 }  // namespace cairn

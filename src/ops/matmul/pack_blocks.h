@@ -13,13 +13,13 @@ struct BlockPlace {
   std::uint8_t* quants = nullptr;
 };
 
-/// Writes `count` stored blocks of one output (panel_block(format).k elements in `stored_bytes` each) into lane `lane`
-/// of as many panel blocks from `to` on.
+/// Writes `count` stored blocks of one output (block.k elements in `stored_bytes` each) into lane `lane` of as many
+/// panel blocks from `to` on.
 void pack_blocks(PanelFormat format, const std::uint8_t* source, std::int64_t stored_bytes, BlockPlace to,
-                 std::int64_t count, int lane);
+                 const PanelBlock& block, std::int64_t count, int lane);
 
 /// The exact inverse for one block: writes it to `out` (at most kMaxStoredBlock bytes).
-void unpack_block(PanelFormat format, BlockPlace from, int lane, std::uint8_t* out);
+void unpack_block(PanelFormat format, BlockPlace from, const PanelBlock& block, int lane, std::uint8_t* out);
 
 inline constexpr std::size_t kMaxStoredBlock = 210;
 

@@ -11,6 +11,8 @@ namespace cairn {
 
 /// Panels of `dtype`. Throws unsupported for dtypes that are no matmul weights.
 PanelFormat panel_format(DType dtype);
+PanelBlock panel_block(DType dtype);
+PanelLayout panel_layout(DType dtype, std::int64_t k);
 
 /// Bytes of a weight [n, k] of `dtype` in panel16. Equal to the stored size for whole panels, but for 2.8 % more in
 /// q4_k and 2.3 % in q5_k (scales unpacked to bytes) and padding to 64 bytes twice a panel. Throws unsupported for
@@ -18,9 +20,9 @@ PanelFormat panel_format(DType dtype);
 std::int64_t packed_bytes(DType dtype, std::int64_t n, std::int64_t k);
 std::int64_t packed_bytes(const TensorView& weight);
 
-/// Packs the panels [panels.begin, panels.end) of `source` ([N, K] strided rows, any alignment) into `out`, which is
-/// the start of the whole packed weight and 64-byte aligned. Disjoint ranges may be packed by different threads at
-/// once. Loses no bit: unpack_row gives the stored row back.
+/// Packs the panels [panels.begin, panels.end) of `source` ([N, K] strided rows of any alignment, or a RowSource, read
+/// 16 rows at a time) into `out`, which is the start of the whole packed weight and 64-byte aligned. Disjoint ranges
+/// may be packed by different threads at once. Loses no bit: unpack_row gives the stored row back.
 void pack_panels(const TensorView& source, std::byte* out, Range panels);
 
 /// A packed copy that owns its memory, for tests and tools.

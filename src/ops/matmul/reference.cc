@@ -13,6 +13,11 @@ namespace {
 
 void weight_row(const TensorView& weight, std::int64_t n, std::span<float> out) {
   if (weight.layout == Layout::panel16) return unpack_row(weight, n, out);
+  if (weight.source) {
+    std::vector<std::byte> row(static_cast<std::size_t>(row_bytes(weight.dtype, weight.dim(1))));
+    weight.source->read(n, 1, row.data());
+    return decode_row(weight.dtype, row.data(), out);
+  }
   decode_row(weight.dtype, weight.data + row_bytes(weight.dtype, weight.strides[0]) * n, out);
 }
 

@@ -3,6 +3,7 @@
 #include "backends/cpu/vec.h"
 #include "ops/matmul/block_formats.h"
 #include "ops/matmul/epilogue.h"
+#include "ops/matmul/f8_format.h"
 #include "ops/matmul/matmul_kernels.h"
 
 namespace cairn::CAIRN_ISA {
@@ -17,20 +18,19 @@ constexpr std::int64_t kFloatPrefetchBytes = 4096;  // in each of two panels
 // kPrefetchBytes ahead, however long the part with the scales is.
 template <typename Format>
 CAIRN_INLINE void prefetch_block(const std::uint8_t* quants, std::int64_t block) {
-  constexpr PanelBlock kStored = panel_block(Format::kFormat);
-  constexpr std::int64_t kBytes = (kStored.scale_bytes + kStored.quant_bytes) * 32 / kStored.k;
+  constexpr std::int64_t kBytes = Format::kBlockBytes + Format::kScaleBytes;
 #pragma GCC unroll 9
   for (std::int64_t i = 0; i < kBytes; i += 64) __builtin_prefetch(quants + block * kBytes + i + kPrefetchBytes);
 }
 
 template <typename Format, int kRows>
-CAIRN_INLINE void stream_block(const A8Row (&rows)[kRows], const std::uint8_t* scales, const std::uint8_t* quants,
-                               std::int64_t block, Vf (&sum)[kRows]) {
+CAIRN_INLINE void stream_block(const A8Row (&rows)[kRows], const PanelScales& layout, const std::uint8_t* scales,
+                               const std::uint8_t* quants, std::int64_t block, Vf (&sum)[kRows]) {
   constexpr int kScales = Format::kScales;
   Vb w[8];
   Format::quads(quants, w);
   Vf scale[kScales], minimum = zero();
-  Format::scales(scales, block, scale, &minimum);
+  Format::scales(layout, scales, block, scale, &minimum);
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     const Vf a_scale = set1(rows[r].scales[block]);
@@ -50,6 +50,7 @@ template <typename Format, int kRows>
 void stream_quantized_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
   A8Row rows[kRows];
   for (int r = 0; r < kRows; ++r) rows[r] = a8_row(args.x + (row + r) * args.x_stride, args.k);
+  const PanelScales layout = args.layout.scales;
   for (std::int64_t panel = panel_begin; panel < panel_end; ++panel) {
     const std::uint8_t* scales = args.weight + panel * args.layout.panel_bytes;
     const std::uint8_t* quants = scales + args.layout.quant_offset;
@@ -57,9 +58,10 @@ void stream_quantized_rows(const MatMulArgs& args, std::int64_t row, std::int64_
     for (int r = 0; r < kRows; ++r) sum[r] = zero();
     for (std::int64_t block = 0; block < args.k / 32; ++block) {
       prefetch_block<Format>(quants, block);
-      stream_block<Format, kRows>(rows, scales, quants + block * Format::kBlockBytes, block, sum);
+      stream_block<Format, kRows>(rows, layout, scales, quants + block * Format::kBlockBytes, block, sum);
     }
-    finish_rows<kRows>(args, row, panel, [&](int r) __attribute__((always_inline)) { return sum[r]; });
+    finish_rows<kRows>(
+        args, row, panel, [&](int r) __attribute__((always_inline)) { return sum[r]; });
   }
 }
 
@@ -130,11 +132,85 @@ void stream_float_panels(const MatMulArgs& args, std::int64_t row, std::int64_t 
   }
 }
 
-template <typename Vector, int kRows>
-void stream_float_rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+// 8-bit floats beside bf16: a group's products are summed, then scaled.
+struct F8Dot {
+  using Activation = std::uint16_t;
+  template <int kRows, int kPanels>
+  CAIRN_INLINE void group(const std::uint8_t* const (&codes)[kPanels], const Activation* const (&a)[kRows],
+                          std::int64_t vectors, const Vf (&scale)[kPanels], Vf (&sum)[kRows][kPanels]) {
+    Vf part[kRows][kPanels];
+    for (auto& of_row : part)
+      for (Vf& v : of_row) v = zero();
+    for (std::int64_t i = 0; i < vectors; ++i) {
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) {
+        __builtin_prefetch(codes[p] + 64 * i + kFloatPrefetchBytes);
+        Vb pairs[2];
+        e4m3_pairs(bload(codes[p] + 64 * i), pairs);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r)
+          part[r][p] = dot_bf16(dot_bf16(part[r][p], pairs[0], broadcast4(a[r] + 4 * i)), pairs[1],
+                                broadcast4(a[r] + 4 * i + 2));
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) sum[r][p] = fma(part[r][p], scale[p], sum[r][p]);
+  }
+};
+// Beside f32: weights are scaled, then multiplied.
+struct F8Float {
+  using Activation = float;
+  template <int kRows, int kPanels>
+  CAIRN_INLINE void group(const std::uint8_t* const (&codes)[kPanels], const Activation* const (&a)[kRows],
+                          std::int64_t vectors, const Vf (&scale)[kPanels], Vf (&sum)[kRows][kPanels]) {
+    for (std::int64_t i = 0; i < vectors; ++i) {
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) {
+        __builtin_prefetch(codes[p] + 64 * i + kFloatPrefetchBytes);
+        Vf w[4];
+        e4m3_scaled(bload(codes[p] + 64 * i), scale[p], w);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) sum[r][p] = fma(w[j], set1(a[r][4 * i + j]), sum[r][p]);
+      }
+    }
+  }
+};
+
+template <typename Product, int kRows, int kPanels>
+void stream_f8_panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
+  const std::uint8_t* scales[kPanels];
+  for (int p = 0; p < kPanels; ++p) scales[p] = args.weight + (panel + p) * args.layout.panel_bytes;
+  const PanelScales layout = args.layout.scales;
+  Vf sum[kRows][kPanels];
+  for (auto& of_row : sum)
+    for (Vf& v : of_row) v = zero();
+  for (std::int64_t k = 0; k < args.k; k += kF8Group) {
+    const typename Product::Activation* a[kRows];
+    for (int r = 0; r < kRows; ++r)
+      a[r] = reinterpret_cast<const typename Product::Activation*>(args.x + (row + r) * args.x_stride) + k;
+    const std::uint8_t* codes[kPanels];
+    Vf scale[kPanels];
+    for (int p = 0; p < kPanels; ++p) {
+      codes[p] = scales[p] + args.layout.quant_offset + k * kPanelOutputs;
+      scale[p] = scale_at(layout, scales[p] + (k / 32 >> layout.shift) * layout.stride);
+    }
+    const std::int64_t rest = args.k - k;
+    Product::template group<kRows, kPanels>(codes, a, (rest < kF8Group ? rest : kF8Group) / 4, scale, sum);
+  }
+  for (int p = 0; p < kPanels; ++p)
+    for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel + p, sum[r][p]);
+}
+
+// Two panels at once as long as there are two.
+template <typename Family, int kRows>
+void stream_by_two(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
   std::int64_t panel = panel_begin;
-  for (; panel + 2 <= panel_end; panel += 2) stream_float_panels<Vector, kRows, 2>(args, row, panel);
-  for (; panel < panel_end; ++panel) stream_float_panels<Vector, kRows, 1>(args, row, panel);
+  for (; panel + 2 <= panel_end; panel += 2) Family::template panels<kRows, 2>(args, row, panel);
+  for (; panel < panel_end; ++panel) Family::template panels<kRows, 1>(args, row, panel);
 }
 
 template <typename Format>
@@ -146,9 +222,24 @@ struct Quantized {
 };
 template <typename Vector>
 struct Float {
+  template <int kRows, int kPanels>
+  static void panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
+    stream_float_panels<Vector, kRows, kPanels>(args, row, panel);
+  }
   template <int kRows>
   static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
-    stream_float_rows<Vector, kRows>(args, row, panel_begin, panel_end);
+    stream_by_two<Float, kRows>(args, row, panel_begin, panel_end);
+  }
+};
+template <typename Product>
+struct F8 {
+  template <int kRows, int kPanels>
+  static void panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
+    stream_f8_panels<Product, kRows, kPanels>(args, row, panel);
+  }
+  template <int kRows>
+  static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+    stream_by_two<F8, kRows>(args, row, panel_begin, panel_end);
   }
 };
 
@@ -173,8 +264,8 @@ extern const StreamTable kStreamTable;
 const StreamTable kStreamTable = {
     kMaxRows,
     {stream<Float<F32Vector>>, stream<Float<F16Vector>>, stream<Float<Bf16Vector>>, stream<Float<Bf16DotVector>>,
-     stream<Quantized<Q8_0>>, stream<Quantized<Q4_0>>, stream<Quantized<Q4_1>>, stream<Quantized<Q4_K>>,
-     stream<Quantized<Q5_K>>, stream<Quantized<Q6_K>>},
+     stream<F8<F8Float>>, stream<F8<F8Dot>>, stream<Quantized<Int8>>, stream<Quantized<Int4>>, stream<Quantized<UInt4>>,
+     stream<Quantized<Q4_1>>, stream<Quantized<Q4_K>>, stream<Quantized<Q5_K>>, stream<Quantized<Q6_K>>},
 };
 
 }  // namespace cairn::CAIRN_ISA

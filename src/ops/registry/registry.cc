@@ -5,6 +5,7 @@
 #include "ops/attention/attention.h"
 #include "ops/elementwise/elementwise.h"
 #include "ops/embedding/embedding.h"
+#include "ops/matmul/grouped_matmul.h"
 #include "ops/matmul/matmul.h"
 #include "ops/norm/norm.h"
 #include "ops/rotary/rotary.h"
@@ -15,6 +16,7 @@ OperatorRegistry builtin_operators() {
   static constexpr const Operator* kOperators[] = {
       // matmul and embedding
       &kMatMul,
+      &kGroupedMatMul,
       &kQuantizeActivation,
       &kEmbedding,
       // norm
