@@ -1,8 +1,11 @@
 // Whole models against torch: small seeded random models that transformers saved (tests/reference/make_tiny_models.py).
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
@@ -123,6 +126,56 @@ TEST(BatchInvariance, ChunksAndThreadsDoNotChangeABit) {
             << model << " " << to_string(isa) << " " << chunk;
       }
     }
+  }
+}
+
+// A model folder with other values for some keys of config.json.
+class ChangedModel {
+ public:
+  ChangedModel(const std::string& name, const nlohmann::json& changes)
+      : path_(std::filesystem::path(::testing::TempDir()) / ("cairn-" + name + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+    std::filesystem::copy_file(folder(name) + "/model.safetensors", path_ / "model.safetensors",
+                               std::filesystem::copy_options::overwrite_existing);
+    auto config = nlohmann::json::parse(read_text_file(folder(name) + "/config.json"));
+    config.update(changes);
+    std::ofstream(path_ / "config.json") << config.dump();
+  }
+  ~ChangedModel() { std::filesystem::remove_all(path_); }
+  ChangedModel(const ChangedModel&) = delete;
+  ChangedModel& operator=(const ChangedModel&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// With windows of w tokens two layers look back 2 (w - 1) positions, and no farther.
+TEST(SlidingWindow, LogitsDependOnWhatTheWindowsReachAndNothingElse) {
+  constexpr std::int64_t kWindow = 6, kReach = 2 * (kWindow - 1), kLength = 40, kVocab = 256;
+  const ChangedModel all("tiny-llama-f32", {{"model_type", "mistral"}, {"sliding_window", kWindow}});
+  const ChangedModel one("tiny-qwen3-f32", {{"use_sliding_window", true},
+                                            {"sliding_window", kReach + 1},
+                                            {"layer_types", {"sliding_attention", "sliding_attention"}}});
+  std::vector<int> prompt(kLength), other;
+  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<int>(i * 37 % kVocab);
+  other = prompt, other[5] = 200;
+  for (Isa isa : supported_isas()) {
+    for (std::int64_t chunk : {1, 7, 64}) {
+      const auto a = logits_at_every_position(*runner_at(all.path(), isa, 2), prompt, chunk);
+      const auto b = logits_at_every_position(*runner_at(all.path(), isa, 2), other, chunk);
+      for (std::int64_t position = 0; position < kLength; ++position) {
+        const bool reached = position >= 5 && position <= 5 + kReach;
+        EXPECT_EQ(std::memcmp(&a[static_cast<std::size_t>(position * kVocab)],
+                              &b[static_cast<std::size_t>(position * kVocab)], kVocab * sizeof(float)) != 0,
+                  reached)
+            << position << " " << chunk;
+      }
+    }
+    const auto windowed = logits_at_every_position(*runner_at(one.path(), isa, 2), prompt, 64);
+    const auto full = logits_at_every_position(*runner_at(folder("tiny-qwen3-f32"), isa, 2), prompt, 64);
+    EXPECT_EQ(std::memcmp(windowed.data(), full.data(), (kReach + 1) * kVocab * sizeof(float)), 0);
+    EXPECT_NE(std::memcmp(windowed.data(), full.data(), windowed.size() * sizeof(float)), 0);
   }
 }
 

@@ -12,6 +12,7 @@ std::span<const Architecture> architectures() {
   static constexpr std::array table = {
       Architecture{"llama", build_llama},
       Architecture{"qwen3", build_qwen3},
+      Architecture{"mistral", build_llama},
   };
   return table;
 }

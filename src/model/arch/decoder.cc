@@ -67,8 +67,12 @@ ValueId DecoderBuilder::rotary(ValueId x, const std::string& name) {
 ValueId DecoderBuilder::attention(ValueId q, ValueId k, ValueId v, std::int64_t layer, const std::string& name) {
   auto l = static_cast<std::size_t>(layer);
   std::vector<ValueId> caches = graph_.add(op("WriteKv"), name + ".kv", {k, v, k_cache_[l], v_cache_[l], slot_mapping_});
+  Attributes attributes = {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}};
+  if (!config_.sliding_window.empty() && config_.sliding_window[l] > 0)
+    attributes.set("sliding_window", config_.sliding_window[l]);
+  if (config_.attn_logit_softcapping > 0) attributes.set("attn_logit_softcapping", config_.attn_logit_softcapping);
   return graph_.add1(op("PagedAttention"), name, {q, caches[0], caches[1], block_tables_, query_start_loc_, seq_lens_},
-                     {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}});
+                     std::move(attributes));
 }
 
 ValueId DecoderBuilder::swiglu(ValueId gate, ValueId up, const std::string& name) {

@@ -36,14 +36,15 @@ struct Cache {
 };
 
 void attend(const float* q, const Cache& keys, const Cache& values, const std::vector<std::int64_t>& slots,
-            std::int64_t head, float scale, float* out) {
+            std::int64_t head, float scale, float softcap, float* out) {
   const std::int64_t head_dim = keys.view.dim(3);
   std::vector<float> p;
   float maximum = -std::numeric_limits<float>::infinity(), sum = 0;
   for (std::int64_t slot : slots) {
     float score = 0;
     for (std::int64_t d = 0; d < head_dim; ++d) score += q[d] * keys.get(slot, head, d);
-    p.push_back(score * scale);
+    score *= scale;
+    p.push_back(softcap > 0 ? softcap * std::tanh(score / softcap) : score);
     maximum = std::max(maximum, p.back());
   }
   if (maximum == -std::numeric_limits<float>::infinity()) maximum = 0;
@@ -78,16 +79,19 @@ void paged_attention_ref(std::span<const TensorView> inputs, std::span<const Ten
   const Cache keys{inputs[1], true}, values{inputs[2], false};
   const std::int64_t heads = q.dim(1), head_dim = q.dim(2), block_size = keys.view.dim(2),
                      group = heads / keys.view.dim(1);
-  const auto scale = static_cast<float>(attributes.get<double>("scale"));
+  const auto scale = static_cast<float>(attributes.get<double>("scale")),
+             softcap = static_cast<float>(attributes.get_or<double>("attn_logit_softcapping", 0));
+  const auto window = attributes.get_or<std::int64_t>("sliding_window", 0);
   for (std::int64_t s = 0; s < tables.dim(0); ++s) {
     const std::int64_t begin = inputs[4].as<const std::int32_t>()[s], end = inputs[4].as<const std::int32_t>()[s + 1];
     const std::int64_t length = inputs[5].as<const std::int32_t>()[s];
     for (std::int64_t t = begin; t < end; ++t) {
       std::vector<std::int64_t> slots;
-      for (std::int64_t i = 0; i <= length - end + t; ++i)
+      const std::int64_t position = length - end + t;
+      for (std::int64_t i = window > 0 ? std::max<std::int64_t>(position - window + 1, 0) : 0; i <= position; ++i)
         slots.push_back(tables.row<const std::int32_t>(s)[i / block_size] * block_size + i % block_size);
       for (std::int64_t h = 0; h < heads; ++h)
-        attend(q.row<const float>(t) + h * q.strides[1], keys, values, slots, h / group, scale,
+        attend(q.row<const float>(t) + h * q.strides[1], keys, values, slots, h / group, scale, softcap,
                outputs[0].row<float>(t) + h * head_dim);
     }
   }

@@ -57,6 +57,10 @@ class AttentionCase {
   Tensor& k() { return k_; }
   Tensor& v() { return v_; }
   const Attributes& attributes() const { return attributes_; }
+  /// Gives the operator a window of positions and a cap of scores; 0: none.
+  void limit(std::int64_t window, double softcap) {
+    attributes_.set("sliding_window", window), attributes_.set("attn_logit_softcapping", softcap);
+  }
 
   /// Queries of the given parts of sequences: part.sequence's tokens [from, to) of its new tokens, as one batch.
   struct Part {
@@ -97,6 +101,11 @@ class AttentionCase {
                                             tables.view(), starts.view(), lengths.view()};
     if (fast) return std::move(run_fast(kPagedAttention, inputs, attributes_, isa, workers)[0]);
     return std::move(run_reference(kPagedAttention, inputs, attributes_)[0]);
+  }
+
+  /// Makes the block table name no block for the block of that number.
+  void forget_block(std::int64_t sequence, std::int64_t block) {
+    tables_.view().row<std::int32_t>(sequence)[block] = -1;
   }
 
   /// Sets every key and value of one token.
