@@ -9,7 +9,7 @@ namespace cairn {
 /// Element types of tensors. Block-quantized types (q*) store `block_elements` elements in `block_bytes` bytes, in the
 /// layouts of GGUF (ggml-common.h); a tensor of such a type has a last dimension that is a multiple of block_elements.
 enum class DType : std::uint8_t {
-  f32, f16, bf16,
+  f32, f16, bf16, f8_e4m3,
   i8, u8, i32, i64,
   q8_0, q4_0, q4_1, q4_k, q5_k, q6_k,
   // Activations quantized for the int8 kernels: a row of K elements is K int8, then K/32 f32 scales, then K/32 f32

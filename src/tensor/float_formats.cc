@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -102,12 +103,32 @@ std::uint16_t f32_to_f16(float value) {
   return sign | static_cast<std::uint16_t>((bits - 0x38000000u + 0xFFFu + odd) >> 13);
 }
 
+float e4m3_to_f32(std::uint8_t code) {
+  const int exponent = (code >> 3) & 15, mantissa = code & 7;
+  float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9)
+                                  : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  if ((code & 0x7F) == 0x7F) magnitude = std::numeric_limits<float>::quiet_NaN();
+  return (code & 0x80) ? -magnitude : magnitude;
+}
+
+std::uint8_t f32_to_e4m3(float value) {
+  const std::uint8_t sign = std::signbit(value) ? 0x80 : 0;
+  const float magnitude = std::abs(value);
+  if (!(magnitude < 464.0f)) return magnitude == 464.0f ? sign | 0x7E : sign | 0x7F;  // half way to 480 is even: 448
+  if (magnitude < 0x1p-6f) return sign | static_cast<std::uint8_t>(std::nearbyint(magnitude * 0x1p9f));
+  int exponent;
+  const float fraction = std::frexp(magnitude, &exponent);  // [0.5, 1)
+  // 8..16 sixteenths; 16 carries into the exponent.
+  return sign | static_cast<std::uint8_t>(8 * (exponent + 6 - 1) + static_cast<int>(std::nearbyint(fraction * 16)));
+}
+
 void decode_row(DType dtype, const void* row, std::span<float> out) {
   const auto* bytes = static_cast<const std::uint8_t*>(row);
   switch (dtype) {
     case DType::f32: std::memcpy(out.data(), bytes, out.size_bytes()); return;
     case DType::f16: for (std::size_t i = 0; i < out.size(); ++i) out[i] = half_at(bytes + 2 * i); return;
     case DType::bf16: for (std::size_t i = 0; i < out.size(); ++i) out[i] = bf16_to_f32(load16(bytes + 2 * i)); return;
+    case DType::f8_e4m3: for (std::size_t i = 0; i < out.size(); ++i) out[i] = e4m3_to_f32(bytes[i]); return;
     default: break;
   }
   const DTypeInfo& block = info(dtype);

@@ -28,6 +28,11 @@ inline float f16_to_f32(std::uint16_t half) {
 
 std::uint16_t f32_to_f16(float value);
 
+/// OCP 8-bit float e4m3: exponent bias 7, largest 448, nan in place of infinities. Every value is exact in bf16.
+float e4m3_to_f32(std::uint8_t code);
+/// Round to nearest even; beyond 448, and for nan, nan.
+std::uint8_t f32_to_e4m3(float value);
+
 /// Writes `out.size()` f32 values decoded from one stored row of `dtype` (f32, f16, bf16 or a GGUF block type);
 /// out.size() is a multiple of the block. The reference decoder of every format; source: ggml-common.h layouts.
 void decode_row(DType dtype, const void* row, std::span<float> out);

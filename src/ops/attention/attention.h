@@ -5,10 +5,16 @@
 
 namespace cairn {
 
-/// WriteKv(k f32 [T, Hkv, D], v f32 [T, Hkv, D], k_cache, v_cache [num_blocks, Hkv, block_size, D] bf16 or f32,
-/// slot_mapping i64 [T]) -> (k_cache, v_cache), updated in place. Token t goes to slot_mapping[t] = block * block_size
-/// + offset, rounded to the cache's type; slots outside the cache (negative: padding) are skipped. No two tokens share
-/// a slot.
+/// WriteKv(k f32 [T, Hkv, D], v f32 [T, Hkv, D], k_cache, v_cache of kv_cache_shape(dtype, num_blocks, Hkv, block_size,
+/// D), slot_mapping i64 [T]) -> (k_cache, v_cache), updated in place. Token t goes to slot_mapping[t] = block *
+/// block_size + offset, rounded to the cache's type; slots outside the cache (negative: padding) are skipped. No two
+/// tokens share a slot. What is stored differs from x by at most
+///   f32      nothing;
+///   f16      2^-11 |x| + 2^-25, infinity beyond 65504;
+///   bf16     2^-8 |x|;
+///   i8       max |x| / 254 over the token's head (plus rounding of f32): integers of -127 .. 127 and one scale a token
+///            and head, max |x| / 127; a row with nan or infinity becomes nan;
+///   f8_e4m3  2^-4 |x| + 2^-10; beyond 448 it saturates.
 extern const Operator kWriteKv;
 
 /// RotaryWriteKv(q f32 [T, Hq, D], k f32 [T, Hkv, D], v f32 [T, Hkv, D], k_cache, v_cache, slot_mapping i64 [T],
@@ -26,8 +32,9 @@ extern const Operator kRotaryWriteKv;
 /// a multiple of 16 up to 512. A token's result has the same bits whatever else is in the batch, however its prefill
 /// was cut and whatever the number of workers: sums run over fixed steps of 256 positions counted from 0, merged in
 /// order. Against the formula with the cache's values: absolute error below 2^-18 * (1 + max |score|) * max |v|. With
-/// products "bf16" q and the probabilities may be rounded to bf16 before they are multiplied with a bf16 cache, where
-/// the processor has such products: error below 2^-7 * (1 + max |score|) * max |v|.
+/// products "bf16" q and the probabilities (times the scales of an i8 cache) may be rounded to bf16 before they are
+/// multiplied with a bf16, i8 or f8_e4m3 cache, whose elements bf16 holds, where the processor has such products: error
+/// below 2^-7 * (1 + max |score|) * max |v|.
 extern const Operator kPagedAttention;
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 #include "ops/attention/attention_kernels.h"
 
 #include "backends/cpu/vec.h"
+#include "ops/attention/kv_elements.h"
 #include "ops/attention/softmax.h"
 
 namespace cairn::CAIRN_ISA {
@@ -14,8 +15,6 @@ constexpr int kTallRows = 8, kTallVectors = 2, kTileRows = 4, kTileVectors = 4, 
 #else
 constexpr int kTallRows = 4, kTallVectors = 1, kTileRows = 4, kTileVectors = 1, kWideRows = 2, kWideVectors = 1;
 #endif
-
-constexpr std::int64_t kPartTokens = 64;
 
 // Calls tile.run<kRows, kVectors>(row, v) over the rows [begin, end) and the vectors [v, last). The vectors are the
 // outer loop: what they load stays in the first cache for all rows.
@@ -46,8 +45,8 @@ CAIRN_INLINE std::int64_t clamp(std::int64_t x, std::int64_t low, std::int64_t h
   return x < low ? low : x > high ? high : x;
 }
 
-// How elements of the cache are multiplied with factors (a row of q, or probabilities). Both caches keep pairs
-// together: an operand is 16 lanes of two elements, and a sum grows by both products of a pair, the first one first.
+// How operands of the cache (kv_layout.h) are multiplied with factors (a row of q, or probabilities): a sum grows by
+// the products of both elements of its lane, the first one first.
 
 struct Pair {
   Vf first, second;
@@ -62,11 +61,7 @@ struct Plain {  // f32 products, each rounded
     const Vb both = bload(p);
     return {bf16_low(both), bf16_high(both)};
   }
-  CAIRN_INLINE Pair load_operand(const float* p) {
-    float first[16], second[16];
-    for (int i = 0; i < 16; ++i) first[i] = p[2 * i], second[i] = p[2 * i + 1];
-    return {load(first), load(second)};
-  }
+  CAIRN_INLINE Pair load_operand(const float* p) { return {load(p), load(p + 16)}; }
   CAIRN_INLINE Vf add(Vf sum, const Pair& pair, const float* factors) {
     return fma(pair.second, set1(factors[1]), fma(pair.first, set1(factors[0]), sum));
   }
@@ -237,28 +232,42 @@ struct ValueTile {
   }
 };
 
-template <typename Product, bool kPrefetch>
-void step_as(const AttentionStep& step) {
-  // Rows that see nothing keep their state to the bit: those before all of the step, and those whose window is past it.
+// Rows that see something; the others keep their state to the bit: those before all of the step, and those whose window
+// is past it.
+CAIRN_INLINE SeenRange seeing_rows(const AttentionStep& step) {
   auto sees_nothing = [&](std::int64_t row) { return step.seen[row].begin >= step.seen[row].end; };
-  std::int64_t begin = 0, end = step.rows;
-  while (begin < end && sees_nothing(begin)) ++begin;
-  while (begin < end && sees_nothing(end - 1)) --end;
-  if (begin == end) return;
-  const std::int64_t first = step.seen[begin].begin, seen = step.seen[end - 1].end;
-  over_all(begin, end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup, ScoreTile<Product, kPrefetch>{step});
-  for (std::int64_t row = begin; row < end; ++row) {
-    const Softmax softmax = softmax_row<Product>(step.scores + row * kStepTokens, step.seen[row], step.softcap);
+  SeenRange rows = {0, step.rows};
+  while (rows.begin < rows.end && sees_nothing(rows.begin)) ++rows.begin;
+  while (rows.begin < rows.end && sees_nothing(rows.end - 1)) --rows.end;
+  return rows;
+}
+
+template <typename Product, bool kScaled>
+CAIRN_INLINE void softmax_rows(const AttentionStep& step, SeenRange rows) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const Softmax softmax = softmax_row<Product, kScaled>(step, row);
     float* state = step.states + row * step.state_stride;
     if (step.fresh)
       state[0] = softmax.maximum, state[1] = softmax.sum;
     else
       merge_sums(state, softmax.maximum, softmax.sum);
   }
+}
+
+// A step over a cache that is read as it lies.
+template <typename Product, bool kPrefetch>
+void step_as(const AttentionStep& step) {
+  const SeenRange rows = seeing_rows(step);
+  if (rows.begin == rows.end) return;
+  const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
+  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup,
+           ScoreTile<Product, kPrefetch>{step});
+  softmax_rows<Product, false>(step, rows);
   // Parts whose values stay in the first cache while all rows pass over them; a few rows read them once anyhow.
-  const std::int64_t part = end - begin <= kWideRows ? kStepTokens : kPartTokens, initial = first / part * part;
+  const std::int64_t part = rows.end - rows.begin <= kWideRows ? kStepTokens : kPartTokens,
+                     initial = first / part * part;
   for (std::int64_t from = initial; from < seen; from += part)
-    over_all(begin, end, 0, step.head_dim / 16,
+    over_all(rows.begin, rows.end, 0, step.head_dim / 16,
              ValueTile<Product, kPrefetch>{step, from, from + part, from == initial, from + part >= seen});
 }
 
@@ -268,9 +277,59 @@ void run_step(const AttentionStep& step) {
   step.rows <= kTallRows ? step_as<Product, true>(step) : step_as<Product, false>(step);
 }
 
-void step(const AttentionStep& step) {
-  if (step.products == Products::bf16) return run_step<Dots>(step);
-  step.bf16_cache ? run_step<Plain<std::uint16_t>>(step) : run_step<Plain<float>>(step);
+// Decodes the groups [first, last) of a part and makes `decoded` point to them. What is read kAhead groups later is
+// asked for meanwhile.
+template <typename Format, typename Product>
+CAIRN_INLINE void decode_groups(const AttentionStep& step, const void* const* groups, std::int64_t first,
+                                std::int64_t last, const void** decoded) {
+  using Stored = typename Format::Stored;
+  auto* to = reinterpret_cast<typename Product::Stored*>(step.decoded);
+  for (std::int64_t g = first; g < last; ++g, to += kKvGroup * step.head_dim) {
+    const auto* from = static_cast<const Stored*>(groups[g]);
+    const auto* ahead = static_cast<const char*>(groups[g + kAhead]);
+    constexpr std::int64_t kLine = 64 / sizeof(Stored);
+    for (std::int64_t i = 0; i < kKvGroup * step.head_dim; i += kLine) {
+      __builtin_prefetch(ahead + i * static_cast<std::int64_t>(sizeof(Stored)));
+      for (std::int64_t j = i; j < i + kLine; j += 32) Format::decode(from + j, to + j);
+    }
+    decoded[g] = to;
+  }
+}
+
+// A step over a cache whose keys and values are decoded first, a part at a time, to what Product multiplies.
+template <typename Format, typename Product>
+void decoding_step(const AttentionStep& step) {
+  const SeenRange rows = seeing_rows(step);
+  if (rows.begin == rows.end) return;
+  AttentionStep decoded = step;
+  const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
+  auto over_parts = [&](auto visit) __attribute__((always_inline)) {
+    for (std::int64_t from = first / kPartTokens * kPartTokens; from < seen; from += kPartTokens) {
+      const std::int64_t to = from + kPartTokens < seen ? from + kPartTokens : seen;
+      visit(from, (from > first ? from : first) / kKvGroup, (to + kKvGroup - 1) / kKvGroup);
+    }
+  };
+  over_parts([&](std::int64_t, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
+    decode_groups<Format, Product>(step, step.k, group, end, decoded.k);
+    over_all(rows.begin, rows.end, group, end, ScoreTile<Product, false>{decoded});
+  });
+  softmax_rows<Product, Format::kScaled>(step, rows);
+  over_parts([&](std::int64_t from, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
+    decode_groups<Format, Product>(step, step.v, group, end, decoded.v);
+    over_all(rows.begin, rows.end, 0, step.head_dim / 16,
+             ValueTile<Product, false>{decoded, from, from + kPartTokens, from <= first, from + kPartTokens >= seen});
+  });
+}
+
+// Steps with bf16 products where the processor has them; elsewhere one costs more than two of f32.
+using Step = void (*)(const AttentionStep&);
+template <Step kStep>
+constexpr Step rounded() {
+#if defined(CAIRN_ISA_avx512_bf16)
+  return kStep;
+#else
+  return nullptr;
+#endif
 }
 
 void load_query(const float* q, float scale, std::int64_t head_dim, Products products, void* out) {
@@ -299,6 +358,14 @@ void finish(const float* state, float* out, std::int64_t head_dim) {
 }  // namespace
 
 extern const AttentionTable kAttentionTable;
-const AttentionTable kAttentionTable = {load_query, step, merge, finish};
+const AttentionTable kAttentionTable = {
+    load_query,
+    {{run_step<Plain<float>>, nullptr},
+     {decoding_step<F16, Plain<float>>, nullptr},
+     {run_step<Plain<std::uint16_t>>, rounded<run_step<Dots>>()},
+     {decoding_step<I8, Plain<std::uint16_t>>, rounded<decoding_step<I8, Dots>>()},
+     {decoding_step<F8E4m3, Plain<std::uint16_t>>, rounded<decoding_step<F8E4m3, Dots>>()}},
+    merge,
+    finish};
 
 }  // namespace cairn::CAIRN_ISA

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "ops/attention/attention.h"
 #include "ops/attention/attention_kernels.h"
-#include "ops/attention/cache_schema.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/attention/reference.h"
 #include "ops/attention/work_split.h"
 
@@ -34,16 +34,18 @@ const AttentionTable& table(Isa isa) {
 
 std::int64_t item_rows(std::int64_t group) { return std::max<std::int64_t>(kItemRows / group, 1) * group; }
 
-// Floats of a state, and of one worker's scratch: q, states, scores, sums and seen ranges of an item's rows.
+// Floats of a state, and of one worker's scratch: q, states, scores, sums and seen ranges of an item's rows, and
+// decoded keys or values.
 std::int64_t state_floats(std::int64_t head_dim) { return kStateHeader + head_dim; }
 std::int64_t scratch_floats(std::int64_t rows, std::int64_t head_dim) {
-  return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 4) + 15) / 16 * 16;
+  return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 4) + 15) / 16 * 16 + kPartTokens * head_dim;
 }
 
 // Partial states there is room for: depends only on what does not change from run to run.
 std::int64_t partial_capacity(const TensorView& cache, std::int64_t rows, int workers) {
   const std::int64_t steps = (cache.dim(0) * cache.dim(2) + kStepTokens - 1) / kStepTokens;
-  const std::int64_t fitting = kPartialBytes / (state_floats(cache.dim(3)) * static_cast<std::int64_t>(sizeof(float)));
+  const std::int64_t head_dim = kv_head_dim(cache.dtype, cache.dim(3));
+  const std::int64_t fitting = kPartialBytes / (state_floats(head_dim) * static_cast<std::int64_t>(sizeof(float)));
   return workers < 2 ? 0 : std::min(fitting, 4 * workers * rows * steps);
 }
 
@@ -60,6 +62,7 @@ class Run {
   Run(const AttentionTable& table, const Options& options, std::span<const TensorView> inputs, const TensorView& out,
       std::byte* workspace, Worker worker)
       : table_(table),
+        step_(table.step[static_cast<int>(find_kv_format(inputs[1].dtype)->type)][static_cast<int>(options.products)]),
         options_(options),
         q_(inputs[0]),
         k_(inputs[1]),
@@ -80,7 +83,8 @@ class Run {
     for_each_item(batch_, [this](const AttentionItem& item) { total_cost_ += item.cost; });
     auto* floats = reinterpret_cast<float*>(workspace);
     partials_ = floats + worker.count * scratch_floats(rows, head_dim_);
-    states_ = floats + worker.index * scratch_floats(rows, head_dim_);
+    decoded_ = floats + worker.index * scratch_floats(rows, head_dim_);
+    states_ = decoded_ + kPartTokens * head_dim_;
     scaled_q_ = states_ + rows * state_floats(head_dim_);
     scores_ = scaled_q_ + rows * head_dim_;
     sums_ = scores_ + rows * kStepTokens;
@@ -164,9 +168,7 @@ class Run {
   const void* group_at(const TensorView& cache, const AttentionItem& item, std::int64_t position) const {
     const std::int64_t listed = tables_.row<const std::int32_t>(item.sequence)[position / block_size_];
     const std::int64_t block = std::clamp<std::int64_t>(listed, 0, cache.dim(0) - 1);
-    return cache.data +
-           row_bytes(cache.dtype, block * batch_.kv_heads * block_size_ * head_dim_ +
-                                      kv_group_offset(item.head, position % block_size_, block_size_, head_dim_));
+    return kv_group(cache, block, item.head, position % block_size_);
   }
 
   AttentionStep make_step(const AttentionItem& item, std::int64_t index) const {
@@ -185,8 +187,6 @@ class Run {
       step.k[groups + g] = step.v[std::min(first + g, groups - 1)];
       step.v[groups + g] = next < item.positions ? group_at(k_, item, next) : step.v[groups - 1];
     }
-    step.bf16_cache = k_.dtype == DType::bf16;
-    step.products = options_.products;
     step.softcap = options_.softcap;
     step.head_dim = head_dim_;
     step.rows = rows_of(item);
@@ -199,6 +199,7 @@ class Run {
     step.seen = seen_;
     step.scores = scores_;
     step.sums = sums_;
+    step.decoded = decoded_;
     step.states = states_;
     step.state_stride = state_floats(head_dim_);
     return step;
@@ -207,7 +208,7 @@ class Run {
   void whole_item(const AttentionItem& item, std::int64_t steps) const {
     load_queries(item);
     for (std::int64_t r = 0; r < rows_of(item); ++r) reset(states_ + r * state_floats(head_dim_));
-    for (std::int64_t step = 0; step < steps; ++step) table_.step(make_step(item, step));
+    for (std::int64_t step = 0; step < steps; ++step) step_(make_step(item, step));
     for (std::int64_t r = 0; r < rows_of(item); ++r)
       table_.finish(states_ + r * state_floats(head_dim_), out_row(item, r), head_dim_);
   }
@@ -217,16 +218,17 @@ class Run {
     step.states = partial(place, 0, index, steps);
     step.state_stride = steps * state_floats(head_dim_);
     step.fresh = true;
-    table_.step(step);
+    step_(step);
   }
 
   const AttentionTable& table_;
+  void (*step_)(const AttentionStep&);
   const Options& options_;
   const TensorView &q_, &k_, &v_, &tables_, &out_;
   Worker worker_;
   std::int64_t head_dim_, block_size_, capacity_ = 0, total_cost_ = 0;
   AttentionBatch batch_;
-  float *partials_, *states_, *scaled_q_, *scores_, *sums_;
+  float *partials_, *decoded_, *states_, *scaled_q_, *scores_, *sums_;
   SeenRange* seen_;
 };
 
@@ -256,8 +258,8 @@ class PagedAttentionKernel final : public Kernel {
 
 Products products_of(const PrepareContext& context) {
   const bool may_round = context.attributes.get_or<std::string>("products", "f32") == "bf16";
-  // Elsewhere a bf16 product costs more than two of f32.
-  const bool gains = context.isa == Isa::avx512_bf16 && context.inputs[1].dtype == DType::bf16;
+  const KvType type = find_kv_format(context.inputs[1].dtype)->type;
+  const bool gains = table(context.isa).step[static_cast<int>(type)][static_cast<int>(Products::bf16)] != nullptr;
   return may_round && gains ? Products::bf16 : Products::f32;
 }
 
@@ -269,14 +271,14 @@ std::vector<ValueType> infer(const InferContext& context) {
   expect_inputs(op, context, 6, 6);
   expect_rank(op, context, 0, 3);
   expect_dtype(op, context, 0, {DType::f32});
-  check_caches(op, context, 1);
+  const std::int64_t head_dim = check_caches(op, context, 1);
   expect_rank(op, context, 3, 2);
   for (std::size_t i : {4, 5}) expect_rank(op, context, i, 1);
   for (std::size_t i : {3, 4, 5}) expect_dtype(op, context, i, {DType::i32});
   expect_same_dim(op, context.inputs[3].shape[0], context.inputs[5].shape[0],
                   "the sequences of block_tables and seq_lens");
   const SymShape &q = context.inputs[0].shape, &cache = context.inputs[1].shape;
-  expect_same_dim(op, q[2], cache[3], "the head dimensions of q and the cache");
+  expect_same_dim(op, q[2], Dim(head_dim), "the head dimensions of q and the cache");
   if (q[1].is_symbol() || q[1].value < 1 || cache[1].value < 1 || q[1].value % cache[1].value != 0)
     fail_invalid("{}: the query heads of {} must be a multiple of the KV heads of {}", op, to_string(context.inputs[0]),
                  to_string(context.inputs[1]));

@@ -17,6 +17,9 @@ class PagedAttention : public EveryIsa {
     return static_cast<N>(random() % static_cast<std::uint32_t>(n));
   }
 
+  // Each of the cache's types in turn.
+  DType next_dtype() { return kKvDTypes[static_cast<std::size_t>(++dtype_) % kKvDTypes.size()]; }
+
   // Rows [first, first + count) of `all` are the rows of `part`, to the bit.
   static ::testing::AssertionResult rows_equal(const Tensor& all, std::int64_t first, const Tensor& part) {
     const std::int64_t columns = all.view().dim(1), count = part.view().dim(0);
@@ -25,13 +28,16 @@ class PagedAttention : public EveryIsa {
       return ::testing::AssertionSuccess();
     return ::testing::AssertionFailure() << "bits differ at rows from " << first;
   }
+
+ private:
+  int dtype_ = 0;
 };
 
 TEST_P(PagedAttention, AgreesWithTheFormulaOverShapesTypesAndBatches) {
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 80; ++round) {
     const std::int64_t kv_heads = 1 + below(3), group = std::array{1, 2, 3, 4, 7}[below(5)];
     const CacheShape shape = {kv_heads * group, kv_heads, 16 * (1 + below(9)), 16 * (1 + below(3)),
-                              round % 4 ? DType::bf16 : DType::f32};
+                              kKvDTypes[below(kKvDTypes.size())]};
     std::vector<SequenceShape> sequences;
     for (std::int64_t s = below(4); s >= 0; --s) {
       const std::int64_t length = 1 + below(round % 5 == 0 ? 700 : 90);
@@ -48,9 +54,9 @@ TEST_P(PagedAttention, AgreesWithTheFormulaOverShapesTypesAndBatches) {
 }
 
 TEST_P(PagedAttention, BitsDoNotDependOnWorkers) {
-  for (std::int64_t window : {0, 100, 600, 2000}) {
+  for (std::int64_t window : {0, 100, 600, 2000, 1000, 0, 0}) {
     const char* products = window % 3 ? "f32" : "bf16";
-    AttentionCase c(random, {6, 2, 64, 16, DType::bf16}, {{1, 3000}, {1, 17}, {40, 300}, {1, 700}, {300, 1500}}, 1,
+    AttentionCase c(random, {6, 2, 64, 16, next_dtype()}, {{1, 3000}, {1, 17}, {40, 300}, {1, 700}, {300, 1500}}, 1,
                     products);
     c.limit(window, window % 200 ? 5 : 0);
     Tensor alone = c.run(c.whole(), true, GetParam(), 1);
@@ -60,8 +66,8 @@ TEST_P(PagedAttention, BitsDoNotDependOnWorkers) {
 }
 
 TEST_P(PagedAttention, BitsDoNotDependOnTheRestOfTheBatch) {
-  AttentionCase c(random, {8, 2, 80, 32, DType::bf16}, {{1, 900}, {33, 600}, {5, 5}, {1, 1}, {64, 64}}, 1, "bf16");
-  for (int workers : {1, 4}) {
+  for (int workers : {1, 4, 1, 4, 1}) {
+    AttentionCase c(random, {8, 2, 80, 32, next_dtype()}, {{1, 900}, {33, 600}, {5, 5}, {1, 1}, {64, 64}}, 1, "bf16");
     c.limit(workers == 1 ? 0 : 300, 0);
     Tensor all = c.run(c.whole(), true, GetParam(), workers);
     for (std::size_t s = 0; s < 5; ++s)
@@ -70,8 +76,8 @@ TEST_P(PagedAttention, BitsDoNotDependOnTheRestOfTheBatch) {
 }
 
 TEST_P(PagedAttention, BitsDoNotDependOnHowAPrefillIsCut) {
-  for (std::int64_t q_heads : {3, 4, 5}) {
-    AttentionCase c(random, {q_heads, 1, 48, 16, DType::bf16}, {{530, 530}}, 1, q_heads == 3 ? "f32" : "bf16");
+  for (std::int64_t q_heads : {3, 4, 5, 1, 2, 8}) {
+    AttentionCase c(random, {q_heads, 1, 48, 16, next_dtype()}, {{530, 530}}, 1, q_heads == 3 ? "f32" : "bf16");
     if (q_heads > 3) c.limit(q_heads == 4 ? 21 : 270, 3);
     Tensor whole = c.run(c.whole(), true, GetParam(), 2);
     for (std::int64_t chunk : {1, 7, 16, 100, 256}) {
@@ -87,9 +93,10 @@ TEST_P(PagedAttention, BitsDoNotDependOnHowAPrefillIsCut) {
 
 TEST_P(PagedAttention, NeverMixesInWhatATokenDoesNotSee) {
   // Later tokens of the same block hold nan and infinity; earlier tokens' results must not change.
-  for (const char* products : {"f32", "bf16"}) {
+  for (const char* products : {"f32", "bf16", "f32", "bf16", "bf16"}) {
+    const DType dtype = next_dtype();
     for (std::int64_t length : {20, 21}) {
-      AttentionCase c(random, {2, 1, 32, 16, DType::bf16}, {{length, length}}, 1, products);
+      AttentionCase c(random, {2, 1, 32, 16, dtype}, {{length, length}}, 1, products);
       Tensor before = c.run({{0, 0, length - 1}}, true, GetParam());
       c.overwrite(0, length - 1, NAN);
       Tensor whole = c.run(c.whole(), true, GetParam());
@@ -99,8 +106,8 @@ TEST_P(PagedAttention, NeverMixesInWhatATokenDoesNotSee) {
 }
 
 TEST_P(PagedAttention, NeverReadsWhatLiesBeforeTheWindow) {
-  for (std::int64_t window : {7, 8, 100, 300}) {
-    AttentionCase c(random, {4, 2, 32, 16, DType::bf16}, {{40, 1000}, {1, 999}}, 1, window % 2 ? "f32" : "bf16");
+  for (std::int64_t window : {7, 8, 100, 300, 55}) {
+    AttentionCase c(random, {4, 2, 32, 16, next_dtype()}, {{40, 1000}, {1, 999}}, 1, window % 2 ? "f32" : "bf16");
     c.limit(window, 0);
     Tensor before = c.run(c.whole(), true, GetParam(), 3);
     for (std::int64_t s : {0, 1}) {

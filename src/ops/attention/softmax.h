@@ -27,15 +27,25 @@ struct Softmax {
   float maximum, sum;
 };
 
+// The scales of a group's tokens.
+CAIRN_INLINE Vf scales_of(const void* group, std::int64_t head_dim) {
+  return load(reinterpret_cast<const float*>(static_cast<const char*>(group) + kKvGroup * head_dim));
+}
+
 // Turns the scores of the positions that a row sees into factors e^(score - maximum) in the same place; what else
-// stands in their groups becomes 0. `softcap` as in AttentionStep.
-template <typename Product>
-CAIRN_INLINE Softmax softmax_row(float* scores, SeenRange seen, float softcap) {
+// stands in their groups becomes 0. kScaled: keys and values have a scale a token.
+template <typename Product, bool kScaled>
+CAIRN_INLINE Softmax softmax_row(const AttentionStep& step, std::int64_t row) {
   alignas(64) static constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const SeenRange seen = step.seen[row];
+  float* scores = step.scores + row * kStepTokens;
   const std::int64_t first = seen.begin / 16, last = (seen.end - 1) / 16;
-  if (softcap != 0)
+  if (kScaled)
     for (std::int64_t g = first; g <= last; ++g)
-      store(scores + g * 16, set1(softcap) * tanh(load(scores + g * 16) * set1(1 / softcap)));
+      store(scores + g * 16, load(scores + g * 16) * scales_of(step.k[g], step.head_dim));
+  if (step.softcap != 0)
+    for (std::int64_t g = first; g <= last; ++g)
+      store(scores + g * 16, set1(step.softcap) * tanh(load(scores + g * 16) * set1(1 / step.softcap)));
   const Vf lane = load(kLane), unseen = set1(-__builtin_inff());
   store(scores + first * 16,
         select_less(lane, set1(static_cast<float>(seen.begin - first * 16)), unseen, load(scores + first * 16)));
@@ -48,8 +58,9 @@ CAIRN_INLINE Softmax softmax_row(float* scores, SeenRange seen, float softcap) {
   Vf sum = zero();
   for (std::int64_t g = first; g <= last; ++g) {
     const Vf p = exp(load(scores + g * 16) - base);
-    Product::store_factors(reinterpret_cast<typename Product::Factor*>(scores) + g * 16, p);
     sum = sum + p;
+    Product::store_factors(reinterpret_cast<typename Product::Factor*>(scores) + g * 16,
+                           kScaled ? p * scales_of(step.v[g], step.head_dim) : p);
   }
   return {m, reduce_add(sum)};
 }

@@ -2,15 +2,19 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "ops/attention/attention.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/registry/testing.h"
 #include "tensor/float_formats.h"
 
 namespace cairn::testing {
+
+inline constexpr std::array kKvDTypes = {DType::f32, DType::f16, DType::bf16, DType::i8, DType::f8_e4m3};
 
 struct SequenceShape {
   std::int64_t query = 1, length = 1;  // new tokens, all tokens
@@ -32,7 +36,7 @@ class AttentionCase {
       max_blocks_ = std::max(max_blocks_, (s.length + shape.block_size - 1) / shape.block_size);
       blocks += (s.length + shape.block_size - 1) / shape.block_size, tokens += s.query;
     }
-    const Shape cache = {blocks, shape.kv_heads, shape.block_size, shape.head_dim};
+    const Shape cache = kv_cache_shape(shape.dtype, blocks, shape.kv_heads, shape.block_size, shape.head_dim);
     k_ = Tensor(shape.dtype, cache), v_ = Tensor(shape.dtype, cache);
     for (Tensor* t : {&k_, &v_})
       std::memset(t->as<std::byte>(), 0xFF, static_cast<std::size_t>(byte_size(shape.dtype, cache)));
