@@ -21,7 +21,10 @@ void add_cache_flags(CLI::App& command, EngineFlags& flags) {
   command.add_option("--block-size", runner.block_size, "tokens a KV block, a multiple of 16")
       ->capture_default_str()
       ->group("Engine");
-  command.add_option("--kv-cache-dtype", runner.kv_cache_dtype, "auto, bfloat16 or float32")
+  command
+      .add_option("--kv-cache-dtype", runner.kv_cache_dtype,
+                  "auto (float32 for a model of f32, else bfloat16), bfloat16, float16, float32, int8 or fp8")
+      ->check(CLI::IsMember({"auto", "bfloat16", "float16", "float32", "int8", "fp8", "fp8_e4m3"}))
       ->capture_default_str()
       ->group("Engine");
   command.add_option("--kv-cache-memory-bytes", flags.kv_cache_memory, "size of the KV cache, e.g. 2GiB")
@@ -38,6 +41,13 @@ void add_cache_flags(CLI::App& command, EngineFlags& flags) {
 }
 
 void add_weight_flags(CLI::App& command, EngineFlags& flags) {
+  command
+      .add_option(
+          "--activation-precision", flags.runner.activation_precision,
+          "of activations beside quantized weights: int8, int16 (slower, closer), or auto: int16 for small models")
+      ->check(CLI::IsMember({"auto", "int8", "int16"}))
+      ->capture_default_str()
+      ->group("Engine");
   command
       .add_option("--weight-cache-dir", flags.runner.weight_cache_dir,
                   "keep packed weights in this folder (as large as the model), so that the next start maps them")

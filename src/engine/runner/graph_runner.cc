@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "graph/passes.h"
 #include "model/arch/architecture.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/registry/registry.h"
 #include "runtime/placement.h"
 
@@ -18,9 +19,16 @@ namespace {
 
 DType kv_dtype(const std::string& name, DType model) {
   if (name == "auto") return model == DType::f32 ? DType::f32 : DType::bf16;
-  if (name == "bfloat16" || name == "bf16") return DType::bf16;
-  if (name == "float32" || name == "f32") return DType::f32;
-  fail_invalid("kv_cache_dtype '{}': one of auto, bfloat16, float32", name);
+  static constexpr std::pair<std::string_view, DType> names[] = {
+      {"bfloat16", DType::bf16}, {"float16", DType::f16}, {"float32", DType::f32},
+      {"int8", DType::i8},       {"fp8", DType::f8_e4m3}, {"fp8_e4m3", DType::f8_e4m3},
+  };
+  std::string known;
+  for (const auto& [dtype_name, dtype] : names) {
+    if (name == dtype_name) return dtype;
+    known += ", " + std::string(dtype_name);
+  }
+  fail_invalid("kv_cache_dtype '{}': one of auto{}", name, known);
 }
 
 bool precise_activations(const std::string& name, const ModelConfig& model) {
@@ -81,7 +89,7 @@ GraphRunner::GraphRunner(std::shared_ptr<const Checkpoint> checkpoint, const Run
   weights_ = std::make_unique<Weights>(graph, team_, std::move(loading));
   plan_ = std::make_unique<Plan>(std::move(graph), *weights_, isa_, team_);
 
-  Shape cache{num_kv_blocks_, model.num_key_value_heads, config_.block_size, model.head_dim};
+  Shape cache = kv_cache_shape(options.kv_dtype, num_kv_blocks_, model.num_key_value_heads, config_.block_size, model.head_dim);
   std::int64_t layer_bytes = byte_size(options.kv_dtype, cache);
   kv_arena_ = Arena("KV cache", static_cast<std::size_t>(2 * model.num_hidden_layers * (layer_bytes + 64)));
   inputs_.resize(plan_->graph().inputs().size());

@@ -23,7 +23,9 @@ struct RunnerConfig {
   std::int64_t max_num_batched_tokens = 2048;
   std::int64_t max_num_seqs = 256;
   std::int64_t block_size = 16;           // a multiple of 16
-  std::string kv_cache_dtype = "auto";    // auto (f32 for f32 models, else bf16), bfloat16, float32
+  // auto (float32 for f32 models, else bfloat16), bfloat16, float16, float32, int8 (a scale a token and head), fp8 or
+  // fp8_e4m3 (saturating, no scale)
+  std::string kv_cache_dtype = "auto";
   // Beside quantized weights: int8, int16 (twice the products, an f32 model's answers), or auto: int16 for models of a
   // hidden size below 1024, whose greedy answers int8 changes at 3 % of positions.
   std::string activation_precision = "auto";

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/arch/decoder.h"
+#include "ops/attention/kv_cache.h"
 
 namespace cairn {
 
@@ -12,6 +13,7 @@ std::span<const Architecture> architectures() {
   static constexpr std::array table = {
       Architecture{"llama", build_llama},
       Architecture{"qwen3", build_qwen3},
+      Architecture{"mistral", build_llama},
   };
   return table;
 }
@@ -28,7 +30,8 @@ Graph build_model_graph(const Checkpoint& checkpoint, const OperatorRegistry& op
 
 std::int64_t kv_block_bytes(const ModelConfig& config, const ModelGraphOptions& options) {
   return 2 * config.num_hidden_layers *
-         byte_size(options.kv_dtype, {config.num_key_value_heads, options.block_size, config.head_dim});
+         byte_size(options.kv_dtype, kv_cache_shape(options.kv_dtype, 1, config.num_key_value_heads, options.block_size,
+                                                    config.head_dim));
 }
 
 }  // namespace cairn

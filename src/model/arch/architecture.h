@@ -16,7 +16,7 @@ struct ModelGraphOptions {
   std::int64_t max_blocks_per_seq = 512;
   std::int64_t block_size = 16;
   std::int64_t num_kv_blocks = 1;
-  DType kv_dtype = DType::bf16;  // bf16 or f32
+  DType kv_dtype = DType::bf16;  // f32, f16, bf16, i8 or f8_e4m3
 };
 
 /// One architecture of the table.
@@ -31,8 +31,8 @@ std::span<const Architecture> architectures();
 ///
 /// Inputs, in order: token_ids i32 [tokens], positions i32 [tokens], slot_mapping i64 [tokens],
 /// query_start_loc i32 [bounds] (sequences + 1), seq_lens i32 [seqs], block_tables i32 [seqs, blocks],
-/// logits_rows i32 [rows], then k_cache.L and v_cache.L (kv_dtype [num_kv_blocks, kv heads, block_size, head_dim]) for
-/// each layer L. Output: logits f32 [rows, vocab_size].
+/// logits_rows i32 [rows], then k_cache.L and v_cache.L (kv_dtype, kv_cache_shape of ops/attention/kv_cache.h) for each
+/// layer L. Output: logits f32 [rows, vocab_size].
 ///
 /// Throws unsupported for an architecture that is not in the table, not_found for a missing tensor.
 Graph build_model_graph(const Checkpoint& checkpoint, const OperatorRegistry& operators, const ModelGraphOptions& options);

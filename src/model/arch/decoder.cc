@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "ops/attention/kv_cache.h"
 
 namespace cairn {
 
@@ -20,7 +21,11 @@ DecoderBuilder::DecoderBuilder(const Checkpoint& checkpoint, const OperatorRegis
   seq_lens_ = graph_.add_input("seq_lens", {DType::i32, {seqs}});
   block_tables_ = graph_.add_input("block_tables", {DType::i32, {seqs, blocks}});
   logits_rows_ = graph_.add_input("logits_rows", {DType::i32, {rows}});
-  ValueType cache{options.kv_dtype, {options.num_kv_blocks, config_.num_key_value_heads, options.block_size, config_.head_dim}};
+  ValueType cache{options.kv_dtype, {}};
+  for (std::int64_t dim : kv_cache_shape(options.kv_dtype, options.num_kv_blocks, config_.num_key_value_heads,
+                                         options.block_size, config_.head_dim)
+                              .dims())
+    cache.shape.emplace_back(dim);
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     k_cache_.push_back(graph_.add_input(fmt::format("k_cache.{}", layer), cache));
     v_cache_.push_back(graph_.add_input(fmt::format("v_cache.{}", layer), cache));
@@ -67,8 +72,12 @@ ValueId DecoderBuilder::rotary(ValueId x, const std::string& name) {
 ValueId DecoderBuilder::attention(ValueId q, ValueId k, ValueId v, std::int64_t layer, const std::string& name) {
   auto l = static_cast<std::size_t>(layer);
   std::vector<ValueId> caches = graph_.add(op("WriteKv"), name + ".kv", {k, v, k_cache_[l], v_cache_[l], slot_mapping_});
+  Attributes attributes = {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}};
+  if (!config_.sliding_window.empty() && config_.sliding_window[l] > 0)
+    attributes.set("sliding_window", config_.sliding_window[l]);
+  if (config_.attn_logit_softcapping > 0) attributes.set("attn_logit_softcapping", config_.attn_logit_softcapping);
   return graph_.add1(op("PagedAttention"), name, {q, caches[0], caches[1], block_tables_, query_start_loc_, seq_lens_},
-                     {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}});
+                     std::move(attributes));
 }
 
 ValueId DecoderBuilder::swiglu(ValueId gate, ValueId up, const std::string& name) {

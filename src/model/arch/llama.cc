@@ -1,4 +1,4 @@
-// Llama (Touvron et al. 2023; Llama 3 adds scaled rotary frequencies) and the models that share its graph (SmolLM2).
+// Llama (Touvron et al. 2023; Llama 3 adds scaled rotary frequencies) and the models that share its graph (SmolLM2, Mistral).
 #include "base/error.h"
 #include "model/arch/decoder.h"
 

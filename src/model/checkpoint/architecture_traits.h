@@ -13,6 +13,10 @@ struct ArchitectureTraits {
   bool qk_norm;                   // an RMSNorm over each head of q and k
   bool mlp_bias;                  // honours config.json's mlp_bias
   std::int64_t default_head_dim;  // where config.json has no head_dim; 0: hidden_size / num_attention_heads
+  std::int64_t default_window;    // where config.json has no sliding_window; 0: none
+  // A window counts only with use_sliding_window, and in the layers from max_window_layers (by default this) on.
+  // -1: in all layers unless use_sliding_window is false.
+  std::int64_t max_window_layers;
 };
 
 /// The entry of `name`; throws unsupported naming those that are known.

@@ -32,7 +32,7 @@ struct RopeConfig {
 /// What an architecture needs to build its graph; named by Hugging Face's config keys. All sizes are checked on
 /// reading: positive, and within bounds that the tensors confirm.
 struct ModelConfig {
-  std::string architecture;  // "llama", "qwen3"
+  std::string architecture;  // "llama", "qwen3", "mistral"
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
   std::int64_t intermediate_size = 0;
@@ -46,6 +46,9 @@ struct ModelConfig {
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;
+  // Positions that a token of each layer sees, itself the last; 0: all. Empty: all in every layer.
+  std::vector<std::int64_t> sliding_window;
+  double attn_logit_softcapping = 0;  // c: attention scores become c tanh(score / c); 0: they stay
   DType dtype = DType::bf16;  // of the majority of the weights' bytes
 };
 

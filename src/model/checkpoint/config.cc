@@ -1,4 +1,5 @@
 // config.json and generation_config.json, as transformers writes them.
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -41,16 +42,41 @@ RopeConfig parse_rope(const ConfigFields& config) {
 }
 
 void refuse_what_changes_the_computation(const ConfigFields& config) {
-  if (config.boolean_or("use_sliding_window", false))
-    fail(ErrorKind::unsupported, "config.json: use_sliding_window is not supported");
-  if (const nlohmann::json* types = config.find("layer_types"))
-    for (const auto& type : *types)
-      if (type != "full_attention")
-        fail(ErrorKind::unsupported, "config.json: layer_types: {} is not supported; full_attention is", type.dump());
   if (auto activation = config.text_if("hidden_act").value_or("silu"); activation != "silu")
     fail(ErrorKind::unsupported, "config.json: hidden_act '{}' is not supported; silu is", activation);
   if (config.real_if("partial_rotary_factor").value_or(1.0) != 1.0)
     fail(ErrorKind::unsupported, "config.json: a rotary embedding of part of each head (partial_rotary_factor)");
+}
+
+// The window of each layer (ModelConfig::sliding_window), by sliding_window and what says where it counts.
+std::vector<std::int64_t> parse_windows(const nlohmann::json& json, const ConfigFields& config,
+                                        const ArchitectureTraits& traits, std::int64_t layers) {
+  // An absent key means the architecture's window, null none.
+  std::int64_t window = traits.default_window;
+  if (json.contains("sliding_window")) window = config.integer_if("sliding_window").value_or(0);
+  if (window < 0 || window > std::numeric_limits<std::int32_t>::max())
+    fail_invalid("{}: key 'sliding_window' holds {}; a number of positions is expected", kFile, window);
+  const bool everywhere = traits.max_window_layers < 0;
+  if (!config.boolean_or("use_sliding_window", everywhere)) window = 0;
+  std::vector<std::int64_t> windows(static_cast<std::size_t>(std::clamp<std::int64_t>(layers, 0, 4096)), window);
+  if (const nlohmann::json* types = config.find("layer_types")) {
+    if (!types->is_array() || static_cast<std::int64_t>(types->size()) != layers)
+      fail_invalid("{}: key 'layer_types' is not a list of one type for each of {} layers", kFile, layers);
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+      const nlohmann::json& type = (*types)[i];
+      if (type != "full_attention" && type != "sliding_attention")
+        fail(ErrorKind::unsupported, "{}: layer_types: {} is not supported; full_attention and sliding_attention are",
+             kFile, type.dump());
+      if (type == "full_attention") windows[i] = 0;
+      if (type == "sliding_attention" && window == 0)
+        fail_invalid("{}: layer_types names {}, but there is no sliding_window", kFile, type.dump());
+    }
+  } else if (!everywhere) {
+    const std::int64_t full = config.integer_if("max_window_layers").value_or(traits.max_window_layers);
+    std::fill_n(windows.begin(), std::clamp<std::int64_t>(full, 0, static_cast<std::int64_t>(windows.size())), 0);
+  }
+  const bool none = std::all_of(windows.begin(), windows.end(), [](std::int64_t w) { return w == 0; });
+  return none ? std::vector<std::int64_t>{} : windows;
 }
 
 // The fields of generation_config.json, or of what stands in for it.
@@ -127,6 +153,8 @@ ModelConfig parse_config(const nlohmann::json& json) {
   result.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
   result.attention_bias = config.boolean_or("attention_bias", false);
   result.mlp_bias = traits.mlp_bias && config.boolean_or("mlp_bias", false);
+  result.sliding_window = parse_windows(json, config, traits, result.num_hidden_layers);
+  result.attn_logit_softcapping = config.real_if("attn_logit_softcapping").value_or(0.0);
   return result;
 }
 

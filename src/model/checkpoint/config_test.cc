@@ -110,17 +110,60 @@ TEST(Config, NumbersAreNotRoundedNorWrapped) {
   }
 }
 
-TEST(Config, Qwen3HasItsOwnDefaultsAndRefusesWindows) {
+TEST(Config, Qwen3HasItsOwnDefaults) {
   nlohmann::json json = llama();
   json["model_type"] = "qwen3";
   json["mlp_bias"] = true;
   EXPECT_EQ(parse_config(json).head_dim, 128);
   EXPECT_FALSE(parse_config(json).mlp_bias) << "transformers' Qwen3 has none whatever the key says";
+}
+
+using Windows = std::vector<std::int64_t>;
+
+TEST(Config, QwensWindowCountsOnlyWhenUsedAndInTheLaterLayers) {
+  nlohmann::json json = llama();
+  json["model_type"] = "qwen3", json["sliding_window"] = 32;
+  EXPECT_EQ(parse_config(json).sliding_window, Windows());
   json["use_sliding_window"] = true;
-  EXPECT_NE(message_of(json, ErrorKind::unsupported).find("use_sliding_window"), std::string::npos);
-  json["use_sliding_window"] = false;
+  EXPECT_EQ(parse_config(json).sliding_window, Windows()) << "28 layers without, by default";
+  json["max_window_layers"] = 1;
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{0, 32}));
+  json["layer_types"] = {"sliding_attention", "full_attention"};
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{32, 0})) << "layer_types says which";
+  json.erase("layer_types");
+  json.erase("sliding_window");
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{0, 4096}));
+}
+
+TEST(Config, MistralsWindowCountsInAllLayers) {
+  nlohmann::json json = llama();
+  json["model_type"] = "mistral";
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{4096, 4096})) << "transformers' default";
+  json["sliding_window"] = nullptr;
+  EXPECT_EQ(parse_config(json).sliding_window, Windows());
+  json["sliding_window"] = 100;
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{100, 100}));
+}
+
+TEST(Config, WindowsThatCannotBeMeantNameTheirKey) {
+  nlohmann::json json = llama();
+  EXPECT_EQ(parse_config(json).sliding_window, Windows());
+  json["sliding_window"] = -5;
+  EXPECT_NE(message_of(json, ErrorKind::invalid_argument).find("sliding_window"), std::string::npos);
+  json["sliding_window"] = 64;
+  json["layer_types"] = {"full_attention"};
+  EXPECT_NE(message_of(json, ErrorKind::invalid_argument).find("layer_types"), std::string::npos) << "of two layers";
+  json["layer_types"] = {"full_attention", "chunked_attention"};
+  EXPECT_NE(message_of(json, ErrorKind::unsupported).find("chunked_attention"), std::string::npos);
   json["layer_types"] = {"full_attention", "sliding_attention"};
-  EXPECT_NE(message_of(json, ErrorKind::unsupported).find("sliding_attention"), std::string::npos);
+  EXPECT_EQ(parse_config(json).sliding_window, (Windows{0, 64}));
+  json["sliding_window"] = nullptr;
+  EXPECT_NE(message_of(json, ErrorKind::invalid_argument).find("sliding_attention"), std::string::npos);
+  json = llama();
+  json["attn_logit_softcapping"] = 50.0;
+  EXPECT_EQ(parse_config(json).attn_logit_softcapping, 50.0);
+  json["attn_logit_softcapping"] = -1.0;
+  EXPECT_NE(message_of(json, ErrorKind::invalid_argument).find("attn_logit_softcapping"), std::string::npos);
 }
 
 std::string tensors_message(const ModelConfig& config, const std::vector<TensorEntry>& tensors, ErrorKind kind) {

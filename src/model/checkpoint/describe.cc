@@ -49,6 +49,13 @@ std::string configuration(const Checkpoint& checkpoint) {
   line("tie_word_embeddings", c.tie_word_embeddings);
   line("attention_bias", c.attention_bias);
   line("mlp_bias", c.mlp_bias);
+  if (!c.sliding_window.empty()) {
+    const auto windowed = std::count_if(c.sliding_window.begin(), c.sliding_window.end(), [](auto w) { return w > 0; });
+    line("sliding_window",
+         fmt::format("{} in {} of {} layers", *std::max_element(c.sliding_window.begin(), c.sliding_window.end()),
+                     windowed, c.num_hidden_layers));
+  }
+  if (c.attn_logit_softcapping > 0) line("attn_logit_softcapping", c.attn_logit_softcapping);
   line("eos_token_ids", fmt::format("{}", fmt::join(checkpoint.generation().eos_token_ids, ", ")));
   return text;
 }

@@ -99,6 +99,10 @@ void GgufCheckpoint::read_sizes() {
   config_.tie_word_embeddings = find("lm_head.weight") == nullptr;
   config_.attention_bias = find("model.layers.0.self_attn.q_proj.bias") != nullptr;
   config_.mlp_bias = find("model.layers.0.mlp.gate_proj.bias") != nullptr;
+  config_.attn_logit_softcapping = gguf_.real_or(key("attn_logit_softcapping"), 0);
+  if (const std::int64_t window = gguf_.integer_or(key("attention.sliding_window"), 0); window != 0)
+    config_.sliding_window.assign(
+        static_cast<std::size_t>(std::clamp<std::int64_t>(config_.num_hidden_layers, 0, 4096)), window);
 }
 
 void GgufCheckpoint::read_rope() {
@@ -125,8 +129,8 @@ void GgufCheckpoint::refuse_what_changes_the_computation() const {
     refuse("attention.value_length", "a size other than key_length's");
   if (gguf_.integer_or(key("rope.dimension_count"), config_.head_dim) != config_.head_dim)
     refuse("rope.dimension_count", "a rotary embedding of part of each head");
-  if (gguf_.integer_or(key("attention.sliding_window"), 0) > 0)
-    refuse("attention.sliding_window", "windowed attention");
+  if (gguf_.has(key("attention.sliding_window_pattern")))
+    refuse("attention.sliding_window_pattern", "a window of some layers");
   if (!gguf_.boolean_or(key("attention.causal"), true)) refuse("attention.causal", "attention to what follows");
 }
 

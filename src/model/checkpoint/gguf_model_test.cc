@@ -25,6 +25,7 @@ struct TinyGguf {
   std::uint32_t eos = 3;
   std::string extra_key, extra_value;  // a string
   std::string extra_tensor;            // f32 [2]
+  std::uint32_t window = 0;            // with a cap of scores; 0: neither
   int omit_tensor = -1;
 
   std::string bytes() const {
@@ -46,7 +47,7 @@ struct TinyGguf {
     if (!extra_tensor.empty()) tensors.push_back({extra_tensor, {2}});
     if (omit_tensor >= 0) tensors.erase(tensors.begin() + omit_tensor);
     GgufWriter w;
-    w.header(tensors.size(), extra_key.empty() ? 12 : 13).key_text("general.architecture", architecture);
+    w.header(tensors.size(), 12 + (extra_key.empty() ? 0 : 1) + (window > 0 ? 2 : 0)).key_text("general.architecture", architecture);
     auto key = [&](const char* rest) { return architecture + "." + rest; };
     w.key_u32(key("context_length"), 64).key_u32(key("embedding_length"), 8).key_u32(key("feed_forward_length"), 12);
     w.key_u32(key("block_count"), 1)
@@ -57,6 +58,8 @@ struct TinyGguf {
     w.key("tokenizer.ggml.token_type", test::kArray).number<std::uint32_t>(5).number<std::uint64_t>(4);
     for (std::int32_t type : {3, 1, 1, 3}) w.number(type);
     if (!extra_key.empty()) w.key_text(extra_key, extra_value);
+    if (window > 0)
+      w.key_u32(key("attention.sliding_window"), window).key_f32(key("attn_logit_softcapping"), 50.0f);
     std::uint64_t offset = 0;
     for (const Entry& tensor : tensors) {
       w.tensor(tensor.name, tensor.dims, 0, offset);
@@ -96,12 +99,21 @@ TEST(GgufModel, OffersTheScaledRotaryFrequencies) {
   EXPECT_EQ(checkpoint->find("rope_freqs.weight")->view.shape, Shape({2}));
 }
 
+TEST(GgufModel, ReadsWindowAndCapOfScores) {
+  EXPECT_TRUE(open({})->config().sliding_window.empty());
+  auto checkpoint = open({.window = 7});
+  EXPECT_EQ(checkpoint->config().sliding_window, (std::vector<std::int64_t>{7}));
+  EXPECT_EQ(checkpoint->config().attn_logit_softcapping, 50.0);
+}
+
 TEST(GgufModel, WhatChangesTheComputationIsRefused) {
   auto refused = [](const TinyGguf& model, ErrorKind kind, const std::vector<std::string>& parts) {
     expect_error(kind, parts, [&] { open(model); });
   };
   refused({.architecture = "mamba"}, ErrorKind::unsupported, {"model.gguf", "mamba", "llama, qwen3"});
   refused({.extra_key = "llama.rope.scaling.type", .extra_value = "yarn"}, ErrorKind::unsupported, {"yarn"});
+  refused({.extra_key = "llama.attention.sliding_window_pattern", .extra_value = "3"}, ErrorKind::unsupported,
+          {"sliding_window_pattern"});
   refused({.extra_tensor = "blk.0.attn_q_norm.weight"}, ErrorKind::unsupported, {"self_attn.q_norm.weight"});
   refused({.extra_tensor = "rope_factors_long.weight"}, ErrorKind::unsupported, {"rope_factors_long.weight"});
 }

@@ -1,6 +1,7 @@
 // The tensors of each architecture as a table, compared with those of a file.
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -169,6 +170,9 @@ void check_config(const ModelConfig& c) {
     fail_invalid("model configuration: head_dim ({}) is odd; the rotation takes pairs", c.head_dim);
   above(c.rms_norm_eps, "rms_norm_eps", 0, 1);
   above(c.rope.theta, "rope_theta", 0, 1e12);
+  for (std::int64_t window : c.sliding_window)
+    if (window != 0) positive(window, "sliding_window", std::numeric_limits<std::int32_t>::max());
+  if (c.attn_logit_softcapping != 0) above(c.attn_logit_softcapping, "attn_logit_softcapping", 0, 1e6);
   if (c.rope.scaling == "default") return;
   above(c.rope.factor, "rope scaling factor", 0, 1e6);
   if (c.rope.scaling != "llama3") return;

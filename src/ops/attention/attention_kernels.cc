@@ -1,6 +1,8 @@
 #include "ops/attention/attention_kernels.h"
 
 #include "backends/cpu/vec.h"
+#include "ops/attention/kv_elements.h"
+#include "ops/attention/softmax.h"
 
 namespace cairn::CAIRN_ISA {
 namespace {
@@ -14,9 +16,7 @@ constexpr int kTallRows = 8, kTallVectors = 2, kTileRows = 4, kTileVectors = 4, 
 constexpr int kTallRows = 4, kTallVectors = 1, kTileRows = 4, kTileVectors = 1, kWideRows = 2, kWideVectors = 1;
 #endif
 
-constexpr std::int64_t kPartTokens = 64;
-
-// Calls tile.run<kRows, kVectors>(row, v) over all rows from `begin` on, vectors [first, last). The vectors are the
+// Calls tile.run<kRows, kVectors>(row, v) over the rows [begin, end) and the vectors [v, last). The vectors are the
 // outer loop: what they load stays in the first cache for all rows.
 template <int kRows, int kVectors, typename Tile>
 CAIRN_INLINE void over_rows(std::int64_t& row, std::int64_t end, std::int64_t v, const Tile& tile) {
@@ -34,16 +34,19 @@ CAIRN_INLINE void over_tiles(std::int64_t begin, std::int64_t end, std::int64_t&
   }
 }
 template <typename Tile>
-CAIRN_INLINE void over_all(std::int64_t begin, std::int64_t end, std::int64_t last, const Tile& tile) {
-  std::int64_t v = 0;
+CAIRN_INLINE void over_all(std::int64_t begin, std::int64_t end, std::int64_t v, std::int64_t last, const Tile& tile) {
   if (end - begin <= kWideRows) over_tiles<kWideVectors>(begin, end, v, last, tile);
   if (end - begin < kTallRows) over_tiles<kTileVectors>(begin, end, v, last, tile);
   over_tiles<kTallVectors>(begin, end, v, last, tile);
   over_tiles<1>(begin, end, v, last, tile);
 }
 
-// How elements of the cache are multiplied with factors (a row of q, or probabilities). Both caches keep pairs
-// together: an operand is 16 lanes of two elements, and a sum grows by both products of a pair, the first one first.
+CAIRN_INLINE std::int64_t clamp(std::int64_t x, std::int64_t low, std::int64_t high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+// How operands of the cache (kv_layout.h) are multiplied with factors (a row of q, or probabilities): a sum grows by
+// the products of both elements of its lane, the first one first.
 
 struct Pair {
   Vf first, second;
@@ -58,16 +61,15 @@ struct Plain {  // f32 products, each rounded
     const Vb both = bload(p);
     return {bf16_low(both), bf16_high(both)};
   }
-  CAIRN_INLINE Pair load_operand(const float* p) {
-    float first[16], second[16];
-    for (int i = 0; i < 16; ++i) first[i] = p[2 * i], second[i] = p[2 * i + 1];
-    return {load(first), load(second)};
-  }
+  CAIRN_INLINE Pair load_operand(const float* p) { return {load(p), load(p + 16)}; }
   CAIRN_INLINE Vf add(Vf sum, const Pair& pair, const float* factors) {
     return fma(pair.second, set1(factors[1]), fma(pair.first, set1(factors[0]), sum));
   }
   CAIRN_INLINE Vf add_first(Vf sum, const Pair& pair, const float* factor) {
     return fma(pair.first, set1(*factor), sum);
+  }
+  CAIRN_INLINE Vf add_second(Vf sum, const Pair& pair, const float* factor) {
+    return fma(pair.second, set1(*factor), sum);
   }
   CAIRN_INLINE void store_factors(float* to, Vf factors) { store(to, factors); }
 };
@@ -81,10 +83,16 @@ struct Dots {  // bf16 cache and factors, a pair in one instruction
     return dot_bf16(sum, pair, broadcast4(factors));
   }
   CAIRN_INLINE Vf add_first(Vf sum, Vb pair, const std::uint16_t* factor) {
-    const std::uint32_t bits = static_cast<std::uint32_t>(*factor) << 16;
+    return fma(bf16_low(pair), widened(*factor), sum);
+  }
+  CAIRN_INLINE Vf add_second(Vf sum, Vb pair, const std::uint16_t* factor) {
+    return fma(bf16_high(pair), widened(*factor), sum);
+  }
+  CAIRN_INLINE Vf widened(std::uint16_t factor) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(factor) << 16;
     float value;
     __builtin_memcpy(&value, &bits, 4);
-    return fma(bf16_low(pair), set1(value), sum);
+    return set1(value);
   }
   CAIRN_INLINE void store_factors(std::uint16_t* to, Vf factors) { store_bf16_flushed(to, factors); }
 };
@@ -97,7 +105,9 @@ struct ScoreTile {
   template <int kRows, int kVectors>
   inline __attribute__((always_inline)) void run(std::int64_t row, std::int64_t first) const {
     using Stored = typename Product::Stored;
-    if (first * kKvGroup >= step.visible[row + kRows - 1]) return;  // the last row sees most
+    // The last row sees farthest ahead, the first one farthest back.
+    if (first * kKvGroup >= step.seen[row + kRows - 1].end || (first + kVectors) * kKvGroup <= step.seen[row].begin)
+      return;
     const std::int64_t head_dim = step.head_dim;
     const auto* q = static_cast<const typename Product::Factor*>(step.q) + row * head_dim;
     const void* const* k = step.k + first;
@@ -120,77 +130,81 @@ struct ScoreTile {
   }
 };
 
-// What exponents are taken from: the maximum, or 0 when everything so far was -inf, so that e^(-inf - m) is 0 and not
-// nan.
-CAIRN_INLINE float base_of(float maximum) { return maximum == -__builtin_inff() ? 0.0f : maximum; }
-
-struct Softmax {
-  float maximum, sum;
-};
-
-// Turns n scores into factors e^(score - maximum) in the same place; positions beyond n become 0 up to the group's end.
 template <typename Product>
-CAIRN_INLINE Softmax softmax_row(float* scores, std::int64_t n) {
-  alignas(64) static constexpr float kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const std::int64_t groups = (n + 15) / 16;
-  float* last = scores + (groups - 1) * 16;
-  const Vf within = set1(static_cast<float>(n - (groups - 1) * 16));
-  store(last, select_less(load(kLane), within, load(last), set1(-__builtin_inff())));
-  Vf maximum = load(scores);
-  for (std::int64_t g = 1; g < groups; ++g) maximum = max(maximum, load(scores + g * 16));
-  const float m = reduce_max(maximum);
-  const Vf base = set1(base_of(m));
-  Vf sum = zero();
-  for (std::int64_t g = 0; g < groups; ++g) {
-    const Vf p = exp(load(scores + g * 16) - base);
-    Product::store_factors(reinterpret_cast<typename Product::Factor*>(scores) + g * 16, p);
-    sum = sum + p;
-  }
-  return {m, reduce_add(sum)};
+CAIRN_INLINE const typename Product::Stored* values_at(const AttentionStep& step, std::int64_t pair, std::int64_t dim) {
+  return static_cast<const typename Product::Stored*>(step.v[pair / 8]) + (pair % 8 * step.head_dim + dim) * 2;
+}
+template <typename Product>
+CAIRN_INLINE const typename Product::Factor* factors_of(const AttentionStep& step, std::int64_t row) {
+  return reinterpret_cast<const typename Product::Factor*>(step.scores + row * kStepTokens);
 }
 
-// Updates maximum and sum of `state` by those of a later range, and keeps what each side's weighted sum is to be
-// multiplied by: the earlier one's by [2], the later one's by [3].
-CAIRN_INLINE void merge_sums(float* state, float maximum, float sum) {
-  const float m = maximum > state[0] ? maximum : state[0];
-  const Vf base = set1(base_of(m));
-  const Vf earlier = exp(set1(state[0]) - base), later = exp(set1(maximum) - base);
-  store_n(state + 1, fma(set1(state[1]), earlier, set1(sum) * later), 1);
-  store_n(state + 2, earlier, 1);
-  store_n(state + 3, later, 1);
-  state[0] = m;
+// Adds the values of the positions [from, to) times the row's factors to its sums over `vectors` times 16 dims.
+template <typename Product>
+__attribute__((noinline)) void add_alone(const AttentionStep& step, std::int64_t row, std::int64_t dim, int vectors,
+                                         std::int64_t from, std::int64_t to) {
+  const auto* factors = factors_of<Product>(step, row);
+  for (int j = 0; j < vectors; ++j, dim += 16) {
+    float* sums = step.sums + row * step.head_dim + dim;
+    auto value = [&](std::int64_t at) { return Product::load_operand(values_at<Product>(step, at / 2, dim)); };
+    Vf sum = load(sums);
+    std::int64_t at = from;
+    if (at < to && at % 2 == 1) sum = Product::add_second(sum, value(at), factors + at), ++at;
+    for (; at + 2 <= to; at += 2) sum = Product::add(sum, value(at), factors + at);
+    if (at < to) sum = Product::add_first(sum, value(at), factors + at);
+    store(sums, sum);
+  }
 }
 
 // Weighted sums of rows over 16 dims a vector and the positions [begin, end) of a step; begin and end are even. They
 // wait in step.sums between the parts of a step, and the last part merges them into (or writes them to) the rows'
-// states.
+// states. A row adds its positions in their order whatever the rows beside it see; those that it does not see may hold
+// anything (nan too): they are left out, not multiplied by 0.
 template <typename Product, bool kPrefetch>
 struct ValueTile {
   const AttentionStep& step;
   std::int64_t begin, end;
-  bool last;
+  bool initial, last;
 
   template <int kRows, int kVectors>
   inline __attribute__((always_inline)) void run(std::int64_t row, std::int64_t first) const {
+    const std::int64_t d = step.head_dim, dim = first * 16;
+    float* sums = step.sums + row * d + dim;
+    // The positions that rows see within the part, and those that all of them see, as whole pairs.
+    SeenRange seen[kRows];
+    for (int r = 0; r < kRows; ++r)
+      seen[r] = {clamp(step.seen[row + r].begin, begin, end), clamp(step.seen[row + r].end, begin, end)};
+    SeenRange common = {(seen[kRows - 1].begin + 1) / 2 * 2, seen[0].end / 2 * 2};
+    if (common.end < common.begin) common.end = common.begin;
+    for (int r = 0; r < kRows; ++r) {
+      if (initial)
+        for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, zero());
+      const std::int64_t to = seen[r].end < common.begin ? seen[r].end : common.begin;
+      if (seen[r].begin < to) add_alone<Product>(step, row + r, dim, kVectors, seen[r].begin, to);
+    }
+    add_common<kRows, kVectors>(sums, row, dim, common);
+    for (int r = 0; r < kRows; ++r) {
+      const std::int64_t from = seen[r].begin > common.end ? seen[r].begin : common.end;
+      if (from < seen[r].end) add_alone<Product>(step, row + r, dim, kVectors, from, seen[r].end);
+      if (last) merge(row + r, dim, kVectors);
+    }
+  }
+
+  template <int kRows, int kVectors>
+  inline __attribute__((always_inline)) void add_common(float* sums, std::int64_t row, std::int64_t dim,
+                                                        SeenRange common) const {
     using Stored = typename Product::Stored;
     using Factor = typename Product::Factor;
-    const std::int64_t d = step.head_dim, dim = first * 16;
-    auto pairs_at = [&](std::int64_t pair) __attribute__((always_inline)) {
-      return static_cast<const Stored*>(step.v[pair / 8]) + (pair % 8 * d + dim) * 2;
-    };
-    const auto* factors = reinterpret_cast<const Factor*>(step.scores + row * kStepTokens);
+    const std::int64_t d = step.head_dim;
+    const Factor* factors = factors_of<Product>(step, row);
     constexpr std::int64_t kFactorStride = kStepTokens * sizeof(float) / sizeof(Factor);
-    float* sums = step.sums + row * d + dim;
     Vf acc[kRows][kVectors];
     for (int r = 0; r < kRows; ++r)
-      for (int j = 0; j < kVectors; ++j) acc[r][j] = begin == 0 ? zero() : load(sums + r * d + 16 * j);
-    auto seen = [&](int r) { return step.visible[row + r] < end ? step.visible[row + r] : end; };
-    // Pairs that every row sees: the first row sees least.
-    const std::int64_t common = (seen(0) > begin ? seen(0) : begin) / 2;
-    for (std::int64_t pair = begin / 2; pair < common;) {
-      const Stored* v = pairs_at(pair);
+      for (int j = 0; j < kVectors; ++j) acc[r][j] = load(sums + r * d + 16 * j);
+    for (std::int64_t pair = common.begin / 2; pair < common.end / 2;) {
+      const Stored* v = values_at<Product>(step, pair, dim);
       const auto* ahead = static_cast<const Stored*>(step.v[pair / 8 + kAhead]) + dim * 2;
-      const std::int64_t stop = common < (pair / 8 + 1) * 8 ? common : (pair / 8 + 1) * 8;
+      const std::int64_t whole = (pair / 8 + 1) * 8, stop = common.end / 2 < whole ? common.end / 2 : whole;
       for (; pair < stop; ++pair, v += 2 * d, ahead += 2 * d) {
         if (kPrefetch)
           for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * 32);
@@ -203,53 +217,58 @@ struct ValueTile {
         }
       }
     }
-    for (int r = 0; r < kRows; ++r) {
-      const Factor* own = factors + r * kFactorStride;
-      for (std::int64_t pair = common; pair < seen(r) / 2; ++pair)
-        for (int j = 0; j < kVectors; ++j)
-          acc[r][j] = Product::add(acc[r][j], Product::load_operand(pairs_at(pair) + j * 32), own + 2 * pair);
-      // Positions that a row does not see may hold anything (nan too): they are left out, not multiplied by 0.
-      if (seen(r) % 2 == 0 || seen(r) < begin) continue;
-      for (int j = 0; j < kVectors; ++j)
-        acc[r][j] =
-            Product::add_first(acc[r][j], Product::load_operand(pairs_at(seen(r) / 2) + j * 32), own + seen(r) - 1);
-    }
-    if (!last) {
-      for (int r = 0; r < kRows; ++r)
-        for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, acc[r][j]);
-      return;
-    }
-    for (int r = 0; r < kRows; ++r) {
-      float* state = step.states + (row + r) * step.state_stride;
-      float* weighted = state + kStateHeader + dim;
-      const Vf earlier = set1(state[2]), later = set1(state[3]);
-      for (int j = 0; j < kVectors; ++j)
-        store(weighted + 16 * j, step.fresh ? acc[r][j] : fma(load(weighted + 16 * j), earlier, acc[r][j] * later));
+    for (int r = 0; r < kRows; ++r)
+      for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, acc[r][j]);
+  }
+
+  inline __attribute__((always_inline)) void merge(std::int64_t row, std::int64_t dim, int vectors) const {
+    float* state = step.states + row * step.state_stride;
+    float* weighted = state + kStateHeader + dim;
+    const Vf earlier = set1(state[2]), later = set1(state[3]);
+    for (int j = 0; j < vectors; ++j) {
+      const Vf sum = load(step.sums + row * step.head_dim + dim + 16 * j);
+      store(weighted + 16 * j, step.fresh ? sum : fma(load(weighted + 16 * j), earlier, sum * later));
     }
   }
 };
 
-template <typename Product, bool kPrefetch>
-void step_as(const AttentionStep& step) {
-  std::int64_t begin = 0;
-  while (begin < step.rows && step.visible[begin] == 0) ++begin;  // rows that see nothing keep their state to the bit
-  if (begin == step.rows) return;
-  const std::int64_t groups = (step.visible[step.rows - 1] + kKvGroup - 1) / kKvGroup;
-  over_all(begin, step.rows, groups, ScoreTile<Product, kPrefetch>{step});
-  for (std::int64_t row = begin; row < step.rows; ++row) {
-    const Softmax softmax = softmax_row<Product>(step.scores + row * kStepTokens, step.visible[row]);
+// Rows that see something; the others keep their state to the bit: those before all of the step, and those whose window
+// is past it.
+CAIRN_INLINE SeenRange seeing_rows(const AttentionStep& step) {
+  auto sees_nothing = [&](std::int64_t row) { return step.seen[row].begin >= step.seen[row].end; };
+  SeenRange rows = {0, step.rows};
+  while (rows.begin < rows.end && sees_nothing(rows.begin)) ++rows.begin;
+  while (rows.begin < rows.end && sees_nothing(rows.end - 1)) --rows.end;
+  return rows;
+}
+
+template <typename Product, bool kScaled>
+CAIRN_INLINE void softmax_rows(const AttentionStep& step, SeenRange rows) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const Softmax softmax = softmax_row<Product, kScaled>(step, row);
     float* state = step.states + row * step.state_stride;
     if (step.fresh)
       state[0] = softmax.maximum, state[1] = softmax.sum;
     else
       merge_sums(state, softmax.maximum, softmax.sum);
   }
+}
+
+// A step over a cache that is read as it lies.
+template <typename Product, bool kPrefetch>
+void step_as(const AttentionStep& step) {
+  const SeenRange rows = seeing_rows(step);
+  if (rows.begin == rows.end) return;
+  const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
+  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup,
+           ScoreTile<Product, kPrefetch>{step});
+  softmax_rows<Product, false>(step, rows);
   // Parts whose values stay in the first cache while all rows pass over them; a few rows read them once anyhow.
-  const std::int64_t seen = step.visible[step.rows - 1];
-  const std::int64_t part = step.rows - begin <= kWideRows ? kStepTokens : kPartTokens;
-  for (std::int64_t from = 0; from < seen; from += part)
-    over_all(begin, step.rows, step.head_dim / 16,
-             ValueTile<Product, kPrefetch>{step, from, from + part, from + part >= seen});
+  const std::int64_t part = rows.end - rows.begin <= kWideRows ? kStepTokens : kPartTokens,
+                     initial = first / part * part;
+  for (std::int64_t from = initial; from < seen; from += part)
+    over_all(rows.begin, rows.end, 0, step.head_dim / 16,
+             ValueTile<Product, kPrefetch>{step, from, from + part, from == initial, from + part >= seen});
 }
 
 // With many rows it is the arithmetic that takes the time, and asking for memory ahead only adds to it.
@@ -258,9 +277,59 @@ void run_step(const AttentionStep& step) {
   step.rows <= kTallRows ? step_as<Product, true>(step) : step_as<Product, false>(step);
 }
 
-void step(const AttentionStep& step) {
-  if (step.products == Products::bf16) return run_step<Dots>(step);
-  step.bf16_cache ? run_step<Plain<std::uint16_t>>(step) : run_step<Plain<float>>(step);
+// Decodes the groups [first, last) of a part and makes `decoded` point to them. What is read kAhead groups later is
+// asked for meanwhile.
+template <typename Format, typename Product>
+CAIRN_INLINE void decode_groups(const AttentionStep& step, const void* const* groups, std::int64_t first,
+                                std::int64_t last, const void** decoded) {
+  using Stored = typename Format::Stored;
+  auto* to = reinterpret_cast<typename Product::Stored*>(step.decoded);
+  for (std::int64_t g = first; g < last; ++g, to += kKvGroup * step.head_dim) {
+    const auto* from = static_cast<const Stored*>(groups[g]);
+    const auto* ahead = static_cast<const char*>(groups[g + kAhead]);
+    constexpr std::int64_t kLine = 64 / sizeof(Stored);
+    for (std::int64_t i = 0; i < kKvGroup * step.head_dim; i += kLine) {
+      __builtin_prefetch(ahead + i * static_cast<std::int64_t>(sizeof(Stored)));
+      for (std::int64_t j = i; j < i + kLine; j += 32) Format::decode(from + j, to + j);
+    }
+    decoded[g] = to;
+  }
+}
+
+// A step over a cache whose keys and values are decoded first, a part at a time, to what Product multiplies.
+template <typename Format, typename Product>
+void decoding_step(const AttentionStep& step) {
+  const SeenRange rows = seeing_rows(step);
+  if (rows.begin == rows.end) return;
+  AttentionStep decoded = step;
+  const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
+  auto over_parts = [&](auto visit) __attribute__((always_inline)) {
+    for (std::int64_t from = first / kPartTokens * kPartTokens; from < seen; from += kPartTokens) {
+      const std::int64_t to = from + kPartTokens < seen ? from + kPartTokens : seen;
+      visit(from, (from > first ? from : first) / kKvGroup, (to + kKvGroup - 1) / kKvGroup);
+    }
+  };
+  over_parts([&](std::int64_t, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
+    decode_groups<Format, Product>(step, step.k, group, end, decoded.k);
+    over_all(rows.begin, rows.end, group, end, ScoreTile<Product, false>{decoded});
+  });
+  softmax_rows<Product, Format::kScaled>(step, rows);
+  over_parts([&](std::int64_t from, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
+    decode_groups<Format, Product>(step, step.v, group, end, decoded.v);
+    over_all(rows.begin, rows.end, 0, step.head_dim / 16,
+             ValueTile<Product, false>{decoded, from, from + kPartTokens, from <= first, from + kPartTokens >= seen});
+  });
+}
+
+// Steps with bf16 products where the processor has them; elsewhere one costs more than two of f32.
+using Step = void (*)(const AttentionStep&);
+template <Step kStep>
+constexpr Step rounded() {
+#if defined(CAIRN_ISA_avx512_bf16)
+  return kStep;
+#else
+  return nullptr;
+#endif
 }
 
 void load_query(const float* q, float scale, std::int64_t head_dim, Products products, void* out) {
@@ -289,6 +358,14 @@ void finish(const float* state, float* out, std::int64_t head_dim) {
 }  // namespace
 
 extern const AttentionTable kAttentionTable;
-const AttentionTable kAttentionTable = {load_query, step, merge, finish};
+const AttentionTable kAttentionTable = {
+    load_query,
+    {{run_step<Plain<float>>, nullptr},
+     {decoding_step<F16, Plain<float>>, nullptr},
+     {run_step<Plain<std::uint16_t>>, rounded<run_step<Dots>>()},
+     {decoding_step<I8, Plain<std::uint16_t>>, rounded<decoding_step<I8, Dots>>()},
+     {decoding_step<F8E4m3, Plain<std::uint16_t>>, rounded<decoding_step<F8E4m3, Dots>>()}},
+    merge,
+    finish};
 
 }  // namespace cairn::CAIRN_ISA

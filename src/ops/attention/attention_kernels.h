@@ -18,23 +18,30 @@ inline constexpr std::int64_t kAhead = 4;
 /// values [head_dim].
 inline constexpr std::int64_t kStateHeader = 16;
 
-/// How q and probabilities are multiplied with the cache: as f32, or rounded to bf16 (a bf16 cache only).
+/// How q and probabilities are multiplied with the cache: as f32, or rounded to bf16.
 enum class Products : std::uint8_t { f32, bf16 };
+
+/// Positions that a tile of many rows passes over at a time, and of which decoded keys or values are kept.
+inline constexpr std::int64_t kPartTokens = 64;
+
+/// Positions of a step that a row sees; empty where begin >= end.
+struct SeenRange {
+  std::int64_t begin = 0, end = 0;
+};
 
 /// A tile of query rows against one step of positions. Rows stand in order of position.
 struct AttentionStep {
-  const void* k[kStepGroups + kAhead];  // groups of 16 keys and values, as far as the last row sees,
-  const void* v[kStepGroups + kAhead];  // and kAhead places of what is read afterwards
-  bool bf16_cache = true;               // else f32
-  Products products = Products::f32;
+  const void* k[kStepGroups + kAhead];  // groups of 16 keys and values, from the first that the first row sees to the
+  const void* v[kStepGroups + kAhead];  // last that the last row sees, and kAhead places of what is read afterwards
   std::int64_t head_dim = 0;
   std::int64_t rows = 0;
-  const void* q = nullptr;  // [rows, head_dim] as load_query made them
-  const std::int64_t* visible =
-      nullptr;              // [rows] positions of this step that each row sees, never fewer than the row before
-  float* scores = nullptr;  // scratch [rows, kStepTokens]
-  float* sums = nullptr;    // scratch [rows, head_dim]
-  float* states = nullptr;  // row r's state is at states + r * state_stride
+  const void* q = nullptr;          // [rows, head_dim] as load_query made them
+  const SeenRange* seen = nullptr;  // [rows], begin and end never below those of the row before
+  float softcap = 0;                // c > 0: scores become c tanh(score / c)
+  float* scores = nullptr;          // scratch [rows, kStepTokens]
+  float* sums = nullptr;            // scratch [rows, head_dim]
+  float* decoded = nullptr;         // scratch [kPartTokens, head_dim]
+  float* states = nullptr;          // row r's state is at states + r * state_stride
   std::int64_t state_stride = 0;
   bool fresh = false;  // states are written instead of merged into
 };
@@ -42,7 +49,8 @@ struct AttentionStep {
 struct AttentionTable {
   /// q * scale, as f32 or rounded to bf16.
   void (*load_query)(const float* q, float scale, std::int64_t head_dim, Products products, void* out);
-  void (*step)(const AttentionStep& step);
+  /// [type of the cache][Products]; null where the products are not to be had, or cost more than those of f32.
+  void (*step[kKvTypes][2])(const AttentionStep& step);
   /// Merges the state of a later range of positions into that of the earlier ones.
   void (*merge)(float* state, const float* later, std::int64_t head_dim);
   /// out = weighted sum / sum, or 0 when nothing was seen.

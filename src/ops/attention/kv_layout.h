@@ -1,12 +1,13 @@
 // Where the elements of a paged KV cache lie.
 //
-// A cache tensor of one layer has the logical shape [num_blocks, kv_heads, block_size, head_dim], bf16 or f32. Inside a
-// block and head the tokens stand in groups of 16 (block_size is a multiple of 16), and a group's 16 * head_dim
-// elements are ordered for 16-lane kernels:
-//   keys    [head_dim / 2, 16 tokens, 2 dims]: a lane a token, so 16 scores come from dot products of dim pairs;
-//   values  [8 token pairs, head_dim, 2 tokens]: a lane a dim, two tokens in each 32-bit lane.
-// Pairs fill 32-bit lanes with two bf16, the operand form of bf16 dot instructions; f32 keeps the same order of
-// indices.
+// A cache tensor of one layer has the logical shape [num_blocks, kv_heads, block_size, head_dim] (kv_cache.h gives the
+// stored one). Inside a block and head the tokens stand in groups of 16 (block_size is a multiple of 16), and a group's
+// 16 * head_dim elements are ordered for 16-lane kernels, in operands of 16 lanes by two elements:
+//   keys    [head_dim / 2] operands: a lane a token, its two elements neighbouring dims;
+//   values  [8 token pairs, head_dim / 16] operands: a lane a dim, its two elements neighbouring tokens.
+// In an operand the elements stand in pairs (lane by lane) where kernels multiply pairs, as those of bf16 do: bf16, i8
+// and f8_e4m3. Else 16 first elements are followed by 16 second ones: f32 and f16. Behind the elements of an i8 group
+// lie the 16 f32 scales of its tokens, so that a block stays one piece.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +16,24 @@ namespace cairn {
 
 inline constexpr std::int64_t kKvGroup = 16;
 
-/// Elements from the start of a block to the group of 16 tokens that holds `token` (0 .. block_size - 1).
-constexpr __attribute__((always_inline)) std::int64_t kv_group_offset(std::int64_t head, std::int64_t token,
-                                                                      std::int64_t block_size, std::int64_t head_dim) {
-  return (head * block_size + token / kKvGroup * kKvGroup) * head_dim;
+/// Element types of a cache; index of the kernels' tables.
+enum class KvType : std::uint8_t { f32, f16, bf16, i8, f8_e4m3 };
+inline constexpr int kKvTypes = 5;
+
+/// Elements from the start of an operand to element `which` (0 or 1) of a lane.
+constexpr __attribute__((always_inline)) std::int64_t kv_in_operand(std::int64_t lane, std::int64_t which, bool pairs) {
+  return pairs ? lane * 2 + which : which * kKvGroup + lane;
 }
 
 /// Elements from the start of a group of keys to (token of the group 0..15, dim).
-constexpr __attribute__((always_inline)) std::int64_t k_in_group(std::int64_t token, std::int64_t dim) {
-  return (dim / 2 * kKvGroup + token) * 2 + dim % 2;
+constexpr __attribute__((always_inline)) std::int64_t k_in_group(std::int64_t token, std::int64_t dim, bool pairs) {
+  return dim / 2 * 2 * kKvGroup + kv_in_operand(token, dim % 2, pairs);
 }
 
 /// Elements from the start of a group of values to (token of the group 0..15, dim).
 constexpr __attribute__((always_inline)) std::int64_t v_in_group(std::int64_t token, std::int64_t dim,
-                                                                 std::int64_t head_dim) {
-  return (token / 2 * head_dim + dim) * 2 + token % 2;
+                                                                 std::int64_t head_dim, bool pairs) {
+  return (token / 2 * head_dim + dim / 16 * 16) * 2 + kv_in_operand(dim % 16, token % 2, pairs);
 }
 
 }  // namespace cairn

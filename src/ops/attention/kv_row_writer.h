@@ -7,12 +7,10 @@
 
 namespace cairn {
 
-enum class Kv { key, value };
-
 class KvRowWriter {
  public:
   explicit KvRowWriter(Isa isa);
-  /// One token's row f32 [D] of `head` to slot `slot` of `cache` [num_blocks, Hkv, block_size, D], rounded to its type.
+  /// One token's row f32 [D] of `head` to slot `slot` of `cache` (kv_cache_shape), rounded to its type.
   /// Slots outside the cache are skipped.
   void write(Kv which, const float* row, const TensorView& cache, std::int64_t head, std::int64_t slot) const noexcept;
 

@@ -1,10 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/error.h"
 #include "ops/attention/attention.h"
 #include "ops/attention/attention_kernels.h"
-#include "ops/attention/cache_schema.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/attention/reference.h"
 #include "ops/attention/work_split.h"
 
@@ -33,28 +34,36 @@ const AttentionTable& table(Isa isa) {
 
 std::int64_t item_rows(std::int64_t group) { return std::max<std::int64_t>(kItemRows / group, 1) * group; }
 
-// Floats of a state, and of one worker's scratch: q, states, scores, sums and visible
-// counts of an item's rows.
+// Floats of a state, and of one worker's scratch: q, states, scores, sums and seen ranges of an item's rows, and
+// decoded keys or values.
 std::int64_t state_floats(std::int64_t head_dim) { return kStateHeader + head_dim; }
 std::int64_t scratch_floats(std::int64_t rows, std::int64_t head_dim) {
-  return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 2) + 15) / 16 * 16;
+  return (rows * (2 * head_dim + state_floats(head_dim) + kStepTokens + 4) + 15) / 16 * 16 + kPartTokens * head_dim;
 }
 
 // Partial states there is room for: depends only on what does not change from run to run.
 std::int64_t partial_capacity(const TensorView& cache, std::int64_t rows, int workers) {
   const std::int64_t steps = (cache.dim(0) * cache.dim(2) + kStepTokens - 1) / kStepTokens;
-  const std::int64_t fitting = kPartialBytes / (state_floats(cache.dim(3)) * static_cast<std::int64_t>(sizeof(float)));
+  const std::int64_t head_dim = kv_head_dim(cache.dtype, cache.dim(3));
+  const std::int64_t fitting = kPartialBytes / (state_floats(head_dim) * static_cast<std::int64_t>(sizeof(float)));
   return workers < 2 ? 0 : std::min(fitting, 4 * workers * rows * steps);
 }
+
+// The attributes.
+struct Options {
+  float scale = 1, softcap = 0;  // softcap 0: none
+  Products products = Products::f32;
+  std::int64_t window = 0;  // 0: none
+};
 
 // One run of the kernel as one worker sees it.
 class Run {
  public:
-  Run(const AttentionTable& table, float scale, Products products, std::span<const TensorView> inputs,
-      const TensorView& out, std::byte* workspace, Worker worker)
+  Run(const AttentionTable& table, const Options& options, std::span<const TensorView> inputs, const TensorView& out,
+      std::byte* workspace, Worker worker)
       : table_(table),
-        scale_(scale),
-        products_(products),
+        step_(table.step[static_cast<int>(find_kv_format(inputs[1].dtype)->type)][static_cast<int>(options.products)]),
+        options_(options),
         q_(inputs[0]),
         k_(inputs[1]),
         v_(inputs[2]),
@@ -67,18 +76,19 @@ class Run {
     batch_.max_positions = tables_.dim(1) * block_size_;
     batch_.kv_heads = k_.dim(1), batch_.group = q_.dim(1) / batch_.kv_heads;
     const std::int64_t rows = item_rows(batch_.group);
-    batch_.tile_tokens = rows / batch_.group;
+    batch_.tile_tokens = rows / batch_.group, batch_.window = options.window;
     batch_.query_start_loc = inputs[4].as<const std::int32_t>();
     batch_.seq_lens = inputs[5].as<const std::int32_t>();
     capacity_ = partial_capacity(k_, rows, worker.count);
     for_each_item(batch_, [this](const AttentionItem& item) { total_cost_ += item.cost; });
     auto* floats = reinterpret_cast<float*>(workspace);
     partials_ = floats + worker.count * scratch_floats(rows, head_dim_);
-    states_ = floats + worker.index * scratch_floats(rows, head_dim_);
+    decoded_ = floats + worker.index * scratch_floats(rows, head_dim_);
+    states_ = decoded_ + kPartTokens * head_dim_;
     scaled_q_ = states_ + rows * state_floats(head_dim_);
     scores_ = scaled_q_ + rows * head_dim_;
     sums_ = scores_ + rows * kStepTokens;
-    visible_ = reinterpret_cast<std::int64_t*>(sums_ + rows * head_dim_);
+    seen_ = reinterpret_cast<SeenRange*>(sums_ + rows * head_dim_);
   }
 
   // Phase 0: whole items from end to end; the steps of cut items as partial states.
@@ -111,7 +121,9 @@ class Run {
       for (std::int64_t r = 0; r < rows_of(item); ++r, ++row) {
         if (row % worker_.count != worker_.index) continue;
         reset(states_);
-        for (std::int64_t step = 0; step < std::min(steps, steps_seen(item, r)); ++step)
+        const SeenRange seen = seen_by(item, r);
+        const std::int64_t first = first_step(item), end = std::min(steps, steps_for(seen.end) - first);
+        for (std::int64_t step = seen.begin / kStepTokens - first; step < end; ++step)
           table_.merge(states_, partial(place, r, step, steps), head_dim_);
         table_.finish(states_, out_row(item, r), head_dim_);
       }
@@ -120,13 +132,15 @@ class Run {
 
  private:
   static std::int64_t steps_for(std::int64_t positions) { return (positions + kStepTokens - 1) / kStepTokens; }
-  static std::int64_t steps_of(const AttentionItem& item) { return steps_for(item.positions); }
+  static std::int64_t first_step(const AttentionItem& item) { return item.first_seen / kStepTokens; }
+  // Steps from the first one that is seen; partial states and shares of the cost count from there.
+  static std::int64_t steps_of(const AttentionItem& item) { return steps_for(item.positions) - first_step(item); }
   std::int64_t rows_of(const AttentionItem& item) const { return item.tokens * batch_.group; }
-  // Row r is token r / group, head r % group of the item.
-  std::int64_t seen(const AttentionItem& item, std::int64_t row) const {
-    return std::max<std::int64_t>(item.first_position + row / batch_.group + 1, 0);
+  // Positions that row r sees: token r / group, head r % group of the item.
+  SeenRange seen_by(const AttentionItem& item, std::int64_t row) const {
+    const std::int64_t end = std::max<std::int64_t>(item.first_position + row / batch_.group + 1, 0);
+    return {options_.window > 0 ? std::max<std::int64_t>(end - options_.window, 0) : 0, end};
   }
-  std::int64_t steps_seen(const AttentionItem& item, std::int64_t row) const { return steps_for(seen(item, row)); }
   float* out_row(const AttentionItem& item, std::int64_t row) const {
     return out_.row<float>(item.first_token + row / batch_.group) +
            (item.head * batch_.group + row % batch_.group) * head_dim_;
@@ -144,8 +158,8 @@ class Run {
       const float* q = q_.row<const float>(item.first_token + r / batch_.group) +
                        (item.head * batch_.group + r % batch_.group) * q_.strides[1];
       // Rows of bf16 take half of each row's place, one after the other.
-      const std::int64_t bytes = products_ == Products::bf16 ? 2 : 4;
-      table_.load_query(q, scale_, head_dim_, products_,
+      const std::int64_t bytes = options_.products == Products::bf16 ? 2 : 4;
+      table_.load_query(q, options_.scale, head_dim_, options_.products,
                         reinterpret_cast<std::byte*>(scaled_q_) + r * head_dim_ * bytes);
     }
   }
@@ -154,35 +168,38 @@ class Run {
   const void* group_at(const TensorView& cache, const AttentionItem& item, std::int64_t position) const {
     const std::int64_t listed = tables_.row<const std::int32_t>(item.sequence)[position / block_size_];
     const std::int64_t block = std::clamp<std::int64_t>(listed, 0, cache.dim(0) - 1);
-    return cache.data +
-           row_bytes(cache.dtype, block * batch_.kv_heads * block_size_ * head_dim_ +
-                                      kv_group_offset(item.head, position % block_size_, block_size_, head_dim_));
+    return kv_group(cache, block, item.head, position % block_size_);
   }
 
   AttentionStep make_step(const AttentionItem& item, std::int64_t index) const {
     AttentionStep step;
-    const std::int64_t begin = index * kStepTokens, end = std::min(item.positions, begin + kStepTokens);
-    const std::int64_t groups = (end - begin + kKvGroup - 1) / kKvGroup;
-    for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t begin = (first_step(item) + index) * kStepTokens,
+                       end = std::min(item.positions, begin + kStepTokens);
+    const std::int64_t first = std::max<std::int64_t>(item.first_seen - begin, 0) / kKvGroup,
+                       groups = (end - begin + kKvGroup - 1) / kKvGroup;
+    for (std::int64_t g = first; g < groups; ++g) {
       step.k[g] = group_at(k_, item, begin + g * kKvGroup);
       step.v[g] = group_at(v_, item, begin + g * kKvGroup);
     }
     // The values follow the keys, and the next step's keys the values.
     for (std::int64_t g = 0; g < kAhead; ++g) {
       const std::int64_t next = end + g * kKvGroup;
-      step.k[groups + g] = step.v[std::min(g, groups - 1)];
+      step.k[groups + g] = step.v[std::min(first + g, groups - 1)];
       step.v[groups + g] = next < item.positions ? group_at(k_, item, next) : step.v[groups - 1];
     }
-    step.bf16_cache = k_.dtype == DType::bf16;
-    step.products = products_;
+    step.softcap = options_.softcap;
     step.head_dim = head_dim_;
     step.rows = rows_of(item);
     step.q = scaled_q_;
-    for (std::int64_t r = 0; r < step.rows; ++r)
-      visible_[r] = std::clamp<std::int64_t>(seen(item, r) - begin, 0, kStepTokens);
-    step.visible = visible_;
+    auto within = [&](std::int64_t position) { return std::clamp<std::int64_t>(position - begin, 0, kStepTokens); };
+    for (std::int64_t r = 0; r < step.rows; ++r) {
+      const SeenRange seen = seen_by(item, r);
+      seen_[r] = {within(seen.begin), within(seen.end)};
+    }
+    step.seen = seen_;
     step.scores = scores_;
     step.sums = sums_;
+    step.decoded = decoded_;
     step.states = states_;
     step.state_stride = state_floats(head_dim_);
     return step;
@@ -191,7 +208,7 @@ class Run {
   void whole_item(const AttentionItem& item, std::int64_t steps) const {
     load_queries(item);
     for (std::int64_t r = 0; r < rows_of(item); ++r) reset(states_ + r * state_floats(head_dim_));
-    for (std::int64_t step = 0; step < steps; ++step) table_.step(make_step(item, step));
+    for (std::int64_t step = 0; step < steps; ++step) step_(make_step(item, step));
     for (std::int64_t r = 0; r < rows_of(item); ++r)
       table_.finish(states_ + r * state_floats(head_dim_), out_row(item, r), head_dim_);
   }
@@ -201,24 +218,23 @@ class Run {
     step.states = partial(place, 0, index, steps);
     step.state_stride = steps * state_floats(head_dim_);
     step.fresh = true;
-    table_.step(step);
+    step_(step);
   }
 
   const AttentionTable& table_;
-  float scale_;
-  Products products_;
+  void (*step_)(const AttentionStep&);
+  const Options& options_;
   const TensorView &q_, &k_, &v_, &tables_, &out_;
   Worker worker_;
   std::int64_t head_dim_, block_size_, capacity_ = 0, total_cost_ = 0;
   AttentionBatch batch_;
-  float *partials_, *states_, *scaled_q_, *scores_, *sums_;
-  std::int64_t* visible_;
+  float *partials_, *decoded_, *states_, *scaled_q_, *scores_, *sums_;
+  SeenRange* seen_;
 };
 
 class PagedAttentionKernel final : public Kernel {
  public:
-  PagedAttentionKernel(Isa isa, float scale, Products products)
-      : table_(table(isa)), scale_(scale), products_(products) {}
+  PagedAttentionKernel(Isa isa, const Options& options) : table_(table(isa)), options_(options) {}
 
   int phases() const override { return 2; }
 
@@ -231,48 +247,55 @@ class PagedAttentionKernel final : public Kernel {
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int phase,
            Worker worker) const noexcept override {
-    const Run run(table_, scale_, products_, inputs, outputs[0], workspace, worker);
+    const Run run(table_, options_, inputs, outputs[0], workspace, worker);
     phase == 0 ? run.attend() : run.combine();
   }
 
  private:
   const AttentionTable& table_;
-  float scale_;
-  Products products_;
+  Options options_;
 };
 
 Products products_of(const PrepareContext& context) {
   const bool may_round = context.attributes.get_or<std::string>("products", "f32") == "bf16";
-  // Elsewhere a bf16 product costs more than two of f32.
-  const bool gains = context.isa == Isa::avx512_bf16 && context.inputs[1].dtype == DType::bf16;
+  const KvType type = find_kv_format(context.inputs[1].dtype)->type;
+  const bool gains = table(context.isa).step[static_cast<int>(type)][static_cast<int>(Products::bf16)] != nullptr;
   return may_round && gains ? Products::bf16 : Products::f32;
 }
+
+std::int64_t window_of(const Attributes& attributes) { return attributes.get_or<std::int64_t>("sliding_window", 0); }
+double softcap_of(const Attributes& attributes) { return attributes.get_or<double>("attn_logit_softcapping", 0); }
 
 std::vector<ValueType> infer(const InferContext& context) {
   constexpr std::string_view op = "PagedAttention";
   expect_inputs(op, context, 6, 6);
   expect_rank(op, context, 0, 3);
   expect_dtype(op, context, 0, {DType::f32});
-  check_caches(op, context, 1);
+  const std::int64_t head_dim = check_caches(op, context, 1);
   expect_rank(op, context, 3, 2);
   for (std::size_t i : {4, 5}) expect_rank(op, context, i, 1);
   for (std::size_t i : {3, 4, 5}) expect_dtype(op, context, i, {DType::i32});
   expect_same_dim(op, context.inputs[3].shape[0], context.inputs[5].shape[0],
                   "the sequences of block_tables and seq_lens");
   const SymShape &q = context.inputs[0].shape, &cache = context.inputs[1].shape;
-  expect_same_dim(op, q[2], cache[3], "the head dimensions of q and the cache");
+  expect_same_dim(op, q[2], Dim(head_dim), "the head dimensions of q and the cache");
   if (q[1].is_symbol() || q[1].value < 1 || cache[1].value < 1 || q[1].value % cache[1].value != 0)
     fail_invalid("{}: the query heads of {} must be a multiple of the KV heads of {}", op, to_string(context.inputs[0]),
                  to_string(context.inputs[1]));
+  constexpr std::array known = {"scale", "products", "sliding_window", "attn_logit_softcapping"};
   for (const auto& [name, value] : context.attributes.entries())
-    if (name != "scale" && name != "products")
+    if (std::find(known.begin(), known.end(), name) == known.end())
       fail(ErrorKind::unsupported, "{}: attribute '{}' is not supported", op, name);
+  if (window_of(context.attributes) < 0)
+    fail_invalid("{}: sliding_window is {}; 0 (none) or more is expected", op, window_of(context.attributes));
+  if (!(softcap_of(context.attributes) >= 0))
+    fail_invalid("{}: attn_logit_softcapping is {}; 0 (none) or more is expected", op, softcap_of(context.attributes));
   const auto products = context.attributes.get_or<std::string>("products", "f32");
   if (products != "f32" && products != "bf16") fail_invalid("{}: products is '{}'; accepted: f32, bf16", op, products);
   return {{DType::f32, {q[0], q[1].value * q[2].value}}};
 }
 
-// Keys and values of every sequence once; the products of each token with the positions that it sees.
+// Keys and values that a sequence sees once; the products of each token with the positions that it sees.
 Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes& attributes) {
   const TensorView &q = inputs[0], &cache = inputs[1];
   const auto *starts = inputs[4].as<const std::int32_t>(), *lengths = inputs[5].as<const std::int32_t>();
@@ -281,8 +304,13 @@ Cost cost(std::span<const TensorView> inputs, std::span<const TensorView> output
   if (attributes.get_or<std::string>("products", "f32") == "bf16") cost.arithmetic = Arithmetic::bf16;
   for (std::int64_t s = 0; s < inputs[5].dim(0); ++s) {
     const double length = lengths[s], queries = starts[s + 1] - starts[s];
-    cost.bytes += 2 * length * static_cast<double>(row_bytes(cache.dtype, cache.dim(1) * cache.dim(3)));
-    const double pairs = queries * (length - queries) + queries * (queries + 1) / 2;
+    const double window = window_of(attributes) > 0 ? static_cast<double>(window_of(attributes)) : length;
+    const double read = std::min(length, window + queries - 1);
+    cost.bytes += 2 * read * static_cast<double>(row_bytes(cache.dtype, cache.dim(1) * cache.dim(3)));
+    // Tokens that see less than a window come first.
+    const double growing = std::clamp(window - (length - queries), 0.0, queries);
+    const double pairs =
+        growing * (length - queries) + growing * (growing + 1) / 2 + (queries - growing) * std::min(window, length);
     cost.operations += 4 * pairs * static_cast<double>(q.dim(1) * q.dim(2));
   }
   return cost;
@@ -297,8 +325,12 @@ const Operator kPagedAttention = {
         "attention [T, Hq * D]",
     .infer = infer,
     .prepare = [](const PrepareContext& context) -> std::unique_ptr<Kernel> {
-      const auto scale = static_cast<float>(context.attributes.get<double>("scale"));
-      return std::make_unique<PagedAttentionKernel>(context.isa, scale, products_of(context));
+      Options options;
+      options.scale = static_cast<float>(context.attributes.get<double>("scale"));
+      options.softcap = static_cast<float>(softcap_of(context.attributes));
+      options.products = products_of(context);
+      options.window = window_of(context.attributes);
+      return std::make_unique<PagedAttentionKernel>(context.isa, options);
     },
     .reference = paged_attention_ref,
     .cost = cost,

@@ -40,9 +40,9 @@ Batch random_batch(std::mt19937& random, int round) {
   batch.x.back().each([](float& x) { x = 1 + std::abs(x); });
   for (int i = 0; i < 2; ++i) batch.x.push_back(random_padded(random, {head_dim}));
   if (tokens > 2) batch.x[0].view().row<float>(1)[3] = NAN, batch.x[1].view().row<float>(2)[0] = INFINITY;
-  const DType dtype = round % 3 ? DType::bf16 : DType::f32;
-  batch.k_cache = Tensor(dtype, {blocks, kv_heads, block_size, head_dim});
-  batch.v_cache = Tensor(dtype, {blocks, kv_heads, block_size, head_dim});
+  const DType dtype = kKvDTypes[static_cast<std::size_t>(round % 5)];
+  batch.k_cache = Tensor(dtype, kv_cache_shape(dtype, blocks, kv_heads, block_size, head_dim));
+  batch.v_cache = Tensor(dtype, kv_cache_shape(dtype, blocks, kv_heads, block_size, head_dim));
   batch.slots = Tensor(DType::i64, {tokens}), batch.positions = Tensor(DType::i32, {tokens});
   std::vector<std::int64_t> free(static_cast<std::size_t>(blocks * block_size));
   std::iota(free.begin(), free.end(), 0);
@@ -95,7 +95,7 @@ TEST_P(RotaryWriteKv, HasTheBitsOfTheOperatorsApart) {
 
 TEST_P(RotaryWriteKv, AgreesWithTheFormula) {
   for (int round = 0; round < 20; ++round) {
-    Batch batch = random_batch(random, 3 * round);  // f32 caches
+    Batch batch = random_batch(random, 5 * round);  // f32 caches
     for (auto* x : {&batch.x[0], &batch.x[1]}) x->each([](float& v) { v = std::isfinite(v) ? v : 0.5f; });
     const std::vector<Tensor> expected = run_reference(kRotaryWriteKv, batch.inputs(), batch.attributes),
                               actual = run_fast(kRotaryWriteKv, batch.inputs(), batch.attributes, GetParam(), 2);

@@ -2,15 +2,19 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "ops/attention/attention.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/registry/testing.h"
 #include "tensor/float_formats.h"
 
 namespace cairn::testing {
+
+inline constexpr std::array kKvDTypes = {DType::f32, DType::f16, DType::bf16, DType::i8, DType::f8_e4m3};
 
 struct SequenceShape {
   std::int64_t query = 1, length = 1;  // new tokens, all tokens
@@ -32,7 +36,7 @@ class AttentionCase {
       max_blocks_ = std::max(max_blocks_, (s.length + shape.block_size - 1) / shape.block_size);
       blocks += (s.length + shape.block_size - 1) / shape.block_size, tokens += s.query;
     }
-    const Shape cache = {blocks, shape.kv_heads, shape.block_size, shape.head_dim};
+    const Shape cache = kv_cache_shape(shape.dtype, blocks, shape.kv_heads, shape.block_size, shape.head_dim);
     k_ = Tensor(shape.dtype, cache), v_ = Tensor(shape.dtype, cache);
     for (Tensor* t : {&k_, &v_})
       std::memset(t->as<std::byte>(), 0xFF, static_cast<std::size_t>(byte_size(shape.dtype, cache)));
@@ -57,6 +61,10 @@ class AttentionCase {
   Tensor& k() { return k_; }
   Tensor& v() { return v_; }
   const Attributes& attributes() const { return attributes_; }
+  /// Gives the operator a window of positions and a cap of scores; 0: none.
+  void limit(std::int64_t window, double softcap) {
+    attributes_.set("sliding_window", window), attributes_.set("attn_logit_softcapping", softcap);
+  }
 
   /// Queries of the given parts of sequences: part.sequence's tokens [from, to) of its new tokens, as one batch.
   struct Part {
@@ -97,6 +105,11 @@ class AttentionCase {
                                             tables.view(), starts.view(), lengths.view()};
     if (fast) return std::move(run_fast(kPagedAttention, inputs, attributes_, isa, workers)[0]);
     return std::move(run_reference(kPagedAttention, inputs, attributes_)[0]);
+  }
+
+  /// Makes the block table name no block for the block of that number.
+  void forget_block(std::int64_t sequence, std::int64_t block) {
+    tables_.view().row<std::int32_t>(sequence)[block] = -1;
   }
 
   /// Sets every key and value of one token.

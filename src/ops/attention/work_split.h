@@ -12,16 +12,19 @@ struct AttentionBatch {
   std::int64_t max_positions = 0;                 // that a block table covers
   std::int64_t kv_heads = 0, group = 0;           // query heads a KV head
   std::int64_t tile_tokens = 0;                   // query tokens an item, at most
+  std::int64_t window = 0;                        // positions that a token sees, itself the last; 0: all
   const std::int32_t* query_start_loc = nullptr;  // [sequences + 1]
   const std::int32_t* seq_lens = nullptr;         // [sequences]
 };
 
-/// A tile of one sequence's query tokens with the query heads of one KV head, over all positions that they see.
+/// A tile of one sequence's query tokens with the query heads of one KV head, over all positions that they see: from
+/// first_seen on, below `positions`.
 struct AttentionItem {
   std::int64_t sequence = 0, head = 0;
   std::int64_t first_token = 0, tokens = 0;  // rows of q
   std::int64_t first_position = 0;           // of first_token in its sequence; negative when it sees nothing
-  std::int64_t positions = 0;                // that the last token sees
+  std::int64_t first_seen = 0;               // by the first token
+  std::int64_t positions = 0;                // up to the last token
   std::int64_t cost = 0;
 };
 
@@ -45,7 +48,9 @@ void for_each_item(const AttentionBatch& batch, Visit visit) {
         item.tokens = std::min(batch.tile_tokens, end - token);
         item.first_position = length - (end - token);
         item.positions = std::max<std::int64_t>(item.first_position + item.tokens, 0);
-        item.cost = (item.positions + kItemPositions) * (item.tokens * batch.group + kLoadRows);
+        if (batch.window > 0)
+          item.first_seen = std::clamp<std::int64_t>(item.first_position - batch.window + 1, 0, item.positions);
+        item.cost = (item.positions - item.first_seen + kItemPositions) * (item.tokens * batch.group + kLoadRows);
         visit(item);
       }
     }

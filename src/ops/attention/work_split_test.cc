@@ -25,6 +25,7 @@ struct RandomBatch {
     batch.group = 1 + static_cast<std::int64_t>(random() % 8);
     batch.tile_tokens = std::max<std::int64_t>(1, 32 / batch.group);
     batch.query_start_loc = starts.data(), batch.seq_lens = lengths.data();
+    if (random() % 2) batch.window = 1 + static_cast<std::int64_t>(random() % 3000);
   }
 };
 
@@ -37,6 +38,9 @@ TEST(WorkSplit, ItemsCoverEveryTokenOfEveryHeadOnce) {
       ASSERT_LE(item.tokens, b.batch.tile_tokens);
       ASSERT_EQ(item.first_position + item.tokens, item.positions);
       ASSERT_GT(item.cost, 0);
+      ASSERT_LT(item.first_seen, item.positions);
+      const std::int64_t window = b.batch.window > 0 ? b.batch.window : item.positions;
+      ASSERT_EQ(item.first_seen, std::max<std::int64_t>(item.first_position + 1 - window, 0));
       for (std::int64_t t = item.first_token; t < item.first_token + item.tokens; ++t)
         ++covered[static_cast<std::size_t>(t * b.batch.kv_heads + item.head)];
     });
@@ -67,7 +71,7 @@ TEST(WorkSplit, PartialStatesNeverOverlapNorExceedTheirRoom) {
 TEST(WorkSplit, OneLongSequenceIsCutForAllWorkersAndAFullBatchIsNot) {
   std::vector<std::int32_t> starts(65), ones(64, 2000);
   std::iota(starts.begin(), starts.end(), 0);
-  AttentionBatch batch{64, 64, 40000, 2, 4, 8, starts.data(), ones.data()};
+  AttentionBatch batch{64, 64, 40000, 2, 4, 8, 0, starts.data(), ones.data()};
   auto cut_items = [&] {
     std::int64_t total = 0;
     int items = 0;

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "ops/attention/attention.h"
-#include "ops/attention/cache_schema.h"
+#include "ops/attention/kv_cache.h"
 #include "ops/attention/kv_row_writer.h"
 #include "ops/attention/reference.h"
 
@@ -11,22 +11,6 @@ namespace cairn {
   }
 CAIRN_FOR_EACH_ISA(X)
 #undef X
-
-void check_caches(std::string_view op, const InferContext& context, std::size_t k) {
-  for (std::size_t i : {k, k + 1})
-    expect_rank(op, context, i, 4), expect_dtype(op, context, i, {DType::bf16, DType::f32});
-  const ValueType& cache = context.inputs[k];
-  if (cache.dtype != context.inputs[k + 1].dtype || cache.shape != context.inputs[k + 1].shape)
-    fail_invalid("{}: the caches differ: {} and {}", op, to_string(cache), to_string(context.inputs[k + 1]));
-  for (const Dim& dim : cache.shape)
-    if (dim.is_symbol()) fail_invalid("{}: the cache {} must have constant dimensions", op, to_string(cache));
-  if (cache.shape[2].value < kKvGroup || cache.shape[2].value % kKvGroup != 0)
-    fail_invalid("{}: block size {} must be a multiple of {}", op, cache.shape[2].value, kKvGroup);
-  const std::int64_t head_dim = cache.shape[3].value;
-  if (head_dim < 16 || head_dim % 16 != 0 || head_dim > kMaxHeadDim)
-    fail(ErrorKind::unsupported, "{}: head dimension {} is not supported; it must be a multiple of 16 up to {}", op,
-         head_dim, kMaxHeadDim);
-}
 
 namespace {
 
@@ -44,12 +28,12 @@ KvRowWriter::KvRowWriter(Isa isa) : table_(table(isa)) {}
 
 void KvRowWriter::write(Kv which, const float* row, const TensorView& cache, std::int64_t head,
                         std::int64_t slot) const noexcept {
-  const std::int64_t heads = cache.dim(1), block_size = cache.dim(2), head_dim = cache.dim(3);
+  const std::int64_t block_size = cache.dim(2);
   if (slot < 0 || slot >= cache.dim(0) * block_size) return;
-  const std::int64_t offset = slot / block_size * heads * block_size * head_dim +
-                              kv_group_offset(head, slot % block_size, block_size, head_dim);
-  (which == Kv::key ? table_.write_k : table_.write_v)(row, cache.data + row_bytes(cache.dtype, offset),
-                                                       cache.dtype == DType::bf16, slot % kKvGroup, head_dim);
+  const KvFormat& format = *find_kv_format(cache.dtype);
+  table_.write[static_cast<int>(format.type)][static_cast<int>(which)](
+      row, kv_group(cache, slot / block_size, head, slot % block_size), slot % kKvGroup,
+      cache.dim(3) - format.scale_elements);
 }
 
 namespace {
@@ -78,7 +62,7 @@ class WriteKvKernel final : public Kernel {
 
 std::vector<ValueType> infer(const InferContext& context) {
   expect_inputs("WriteKv", context, 5, 5);
-  check_caches("WriteKv", context, 2);
+  const std::int64_t head_dim = check_caches("WriteKv", context, 2);
   const ValueType& cache = context.inputs[2];
   for (std::size_t i : {0, 1}) {
     expect_rank("WriteKv", context, i, 3);
@@ -87,7 +71,7 @@ std::vector<ValueType> infer(const InferContext& context) {
                     context.inputs[4].shape.empty() ? Dim(-1) : context.inputs[4].shape[0],
                     "the tokens of k, v and slot_mapping");
     expect_same_dim("WriteKv", context.inputs[i].shape[1], cache.shape[1], "the heads of k, v and the cache");
-    expect_same_dim("WriteKv", context.inputs[i].shape[2], cache.shape[3], "the head dimensions of k, v and the cache");
+    expect_same_dim("WriteKv", context.inputs[i].shape[2], Dim(head_dim), "the head dimensions of k, v and the cache");
   }
   expect_rank("WriteKv", context, 4, 1);
   expect_dtype("WriteKv", context, 4, {DType::i64});
@@ -97,7 +81,8 @@ std::vector<ValueType> infer(const InferContext& context) {
 Cost cost(std::span<const TensorView> inputs, std::span<const TensorView>, const Attributes&) {
   const std::span<const TensorView> tokens = inputs.first(2);
   Cost cost = bytes_of(tokens, {});
-  cost.bytes += cost.bytes * info(inputs[2].dtype).block_bytes / info(inputs[0].dtype).block_bytes;
+  const TensorView &k = inputs[0], &cache = inputs[2];
+  cost.bytes += 2 * static_cast<double>(row_bytes(cache.dtype, k.dim(0) * cache.dim(1) * cache.dim(3)));
   return cost;
 }
 

@@ -1,42 +1,38 @@
 #include "ops/attention/write_kv_kernels.h"
 
 #include "backends/cpu/vec.h"
+#include "ops/attention/kv_elements.h"
 
 namespace cairn::CAIRN_ISA {
 namespace {
 
-template <typename T>
-CAIRN_INLINE void scatter_k(const T* row, T* group, std::int64_t token, std::int64_t head_dim) {
-  for (std::int64_t d = 0; d < head_dim; d += 2) __builtin_memcpy(group + k_in_group(token, d), row + d, 2 * sizeof(T));
-}
-
-template <typename T>
-CAIRN_INLINE void scatter_v(const T* row, T* group, std::int64_t token, std::int64_t head_dim) {
-  T* out = group + v_in_group(token, 0, head_dim);
-  for (std::int64_t d = 0; d < head_dim; ++d) out[2 * d] = row[d];
-}
-
-CAIRN_INLINE void round_row(const float* row, std::uint16_t* rounded, std::int64_t head_dim) {
-  for (std::int64_t d = 0; d < head_dim; d += 16) store_bf16(rounded + d, load(row + d));
-}
-
-void write_k(const float* row, void* group, bool bf16, std::int64_t token, std::int64_t head_dim) {
-  if (!bf16) return scatter_k(row, static_cast<float*>(group), token, head_dim);
-  std::uint16_t rounded[kMaxHeadDim];
-  round_row(row, rounded, head_dim);
-  scatter_k(rounded, static_cast<std::uint16_t*>(group), token, head_dim);
-}
-
-void write_v(const float* row, void* group, bool bf16, std::int64_t token, std::int64_t head_dim) {
-  if (!bf16) return scatter_v(row, static_cast<float*>(group), token, head_dim);
-  std::uint16_t rounded[kMaxHeadDim];
-  round_row(row, rounded, head_dim);
-  scatter_v(rounded, static_cast<std::uint16_t*>(group), token, head_dim);
+template <typename Format, Kv kWhich>
+void write(const float* row, void* group, std::int64_t token, std::int64_t head_dim) {
+  using Stored = typename Format::Stored;
+  Stored encoded[kMaxHeadDim];
+  const float scale = Format::encode(row, encoded, head_dim);
+  auto* elements = static_cast<Stored*>(group);
+  if (kWhich == Kv::key && Format::kPairs) {
+    for (std::int64_t d = 0; d < head_dim; d += 2)
+      __builtin_memcpy(elements + k_in_group(token, d, true), encoded + d, 2 * sizeof(Stored));
+  } else if (kWhich == Kv::key) {
+    for (std::int64_t d = 0; d < head_dim; ++d) elements[k_in_group(token, d, false)] = encoded[d];
+  } else {
+    for (std::int64_t d = 0; d < head_dim; d += 16)
+      for (std::int64_t lane = 0; lane < 16; ++lane)
+        elements[v_in_group(token, d, head_dim, Format::kPairs) + kv_in_operand(lane, 0, Format::kPairs)] =
+            encoded[d + lane];
+  }
+  if (Format::kScaled) __builtin_memcpy(elements + kKvGroup * head_dim + token * 4, &scale, sizeof scale);
 }
 
 }  // namespace
 
 extern const WriteKvTable kWriteKvTable;
-const WriteKvTable kWriteKvTable = {write_k, write_v};
+const WriteKvTable kWriteKvTable = {{{write<F32, Kv::key>, write<F32, Kv::value>},
+                                     {write<F16, Kv::key>, write<F16, Kv::value>},
+                                     {write<Bf16, Kv::key>, write<Bf16, Kv::value>},
+                                     {write<I8, Kv::key>, write<I8, Kv::value>},
+                                     {write<F8E4m3, Kv::key>, write<F8E4m3, Kv::value>}}};
 
 }  // namespace cairn::CAIRN_ISA

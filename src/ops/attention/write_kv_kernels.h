@@ -9,10 +9,12 @@ namespace cairn {
 
 inline constexpr std::int64_t kMaxHeadDim = 512;
 
+enum class Kv : std::uint8_t { key, value };
+
 struct WriteKvTable {
-  /// One token's row [head_dim] into its group of 16 tokens; `token` is its place in the group.
-  void (*write_k)(const float* row, void* group, bool bf16, std::int64_t token, std::int64_t head_dim);
-  void (*write_v)(const float* row, void* group, bool bf16, std::int64_t token, std::int64_t head_dim);
+  /// [type][Kv]: one token's row [head_dim], rounded to the type, into its group of 16 tokens; `token` is its place in
+  /// the group.
+  void (*write[kKvTypes][2])(const float* row, void* group, std::int64_t token, std::int64_t head_dim);
 };
 
 }  // namespace cairn
