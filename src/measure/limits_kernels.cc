@@ -9,8 +9,16 @@
 namespace cairn::CAIRN_ISA {
 namespace {
 
+// Chains of sums: enough to cover the latency of an operation, few enough for the registers. NEON's are a quarter of a
+// vector, so that each chain is four already.
+#if defined(__ARM_NEON)
+constexpr int kFmaChains = 5, kDotI8Chains = 5, kDotBf16Chains = 5;
+#else
+constexpr int kFmaChains = 10, kDotI8Chains = 12, kDotBf16Chains = 14;
+#endif
+
 double fma_rounds(std::int64_t rounds, float* sink) {
-  constexpr int kChains = 10;  // enough to cover the latency, few enough for 16 registers of half the width
+  constexpr int kChains = kFmaChains;
   Vf acc[kChains];
   for (int i = 0; i < kChains; ++i) acc[i] = set1(static_cast<float>(i));
   Vf a = load(sink), b = load(sink + 16);
@@ -24,7 +32,7 @@ double fma_rounds(std::int64_t rounds, float* sink) {
 }
 
 double dot_i8_rounds(std::int64_t rounds, float* sink) {
-  constexpr int kChains = 12;
+  constexpr int kChains = kDotI8Chains;
   Vi acc[kChains];
   for (Vi& v : acc) v = izero();
   Vb a = bload(sink), b = bload(sink + 16);
@@ -38,7 +46,7 @@ double dot_i8_rounds(std::int64_t rounds, float* sink) {
 }
 
 double dot_bf16_rounds(std::int64_t rounds, float* sink) {
-  constexpr int kChains = 14;
+  constexpr int kChains = kDotBf16Chains;
   Vf acc[kChains];
   for (Vf& v : acc) v = zero();
   Vb a = bload(sink), b = bload(sink + 16);

@@ -6,16 +6,22 @@
 
 #include "base/error.h"
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace cairn {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16"};
+constexpr std::array<std::string_view, 8> kNames = {"portable",    "avx2", "avx512",       "avx512_vnni",
+                                                    "avx512_bf16", "neon", "neon_dotprod", "neon_i8mm"};
 
 bool runs_here(Isa isa) {
+  if (isa == Isa::portable) return true;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   switch (isa) {
-    case Isa::portable: return true;
     case Isa::avx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
              __builtin_cpu_supports("bmi2");
@@ -24,11 +30,17 @@ bool runs_here(Isa isa) {
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
     case Isa::avx512_vnni: return runs_here(Isa::avx512) && __builtin_cpu_supports("avx512vnni");
     case Isa::avx512_bf16: return runs_here(Isa::avx512_vnni) && __builtin_cpu_supports("avx512bf16");
+    default: break;
   }
-  return false;
-#else
-  return isa == Isa::portable;
+#elif defined(__aarch64__)
+  switch (isa) {
+    case Isa::neon: return getauxval(AT_HWCAP) & HWCAP_ASIMD;
+    case Isa::neon_dotprod: return runs_here(Isa::neon) && getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+    case Isa::neon_i8mm: return runs_here(Isa::neon_dotprod) && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+    default: break;
+  }
 #endif
+  return false;
 }
 
 }  // namespace

@@ -7,13 +7,16 @@
 
 namespace cairn {
 
-/// From least to most capable; each includes those before it (on x86).
+/// From least to most capable; each includes those before it in its family of processors.
 enum class Isa : std::uint8_t {
-  portable,     // the compiler's baseline of the target
-  avx2,         // AVX2, FMA, F16C
-  avx512,       // AVX-512 F, BW, VL, DQ, CD
-  avx512_vnni,  // + VNNI
-  avx512_bf16,  // + BF16
+  portable,      // the compiler's baseline of the target
+  avx2,          // x86-64: AVX2, FMA, F16C
+  avx512,        // AVX-512 F, BW, VL, DQ, CD
+  avx512_vnni,   // + VNNI
+  avx512_bf16,   // + BF16
+  neon,          // aarch64: every processor's NEON
+  neon_dotprod,  // + dot products of bytes (FEAT_DotProd)
+  neon_i8mm,     // + those of unsigned with signed bytes (FEAT_I8MM)
 };
 
 std::string_view to_string(Isa isa);
@@ -31,6 +34,8 @@ Isa choose_isa();
 // it to declare and collect their per-set tables.
 #if defined(__x86_64__)
 #define CAIRN_FOR_EACH_ISA(X) X(portable) X(avx2) X(avx512) X(avx512_vnni) X(avx512_bf16)
+#elif defined(__aarch64__)
+#define CAIRN_FOR_EACH_ISA(X) X(portable) X(neon) X(neon_dotprod) X(neon_i8mm)
 #else
 #define CAIRN_FOR_EACH_ISA(X) X(portable)
 #endif

@@ -1,9 +1,9 @@
 // One vector width for all kernels: 16 lanes of 32 bits (or 64 bytes), on every instruction set.
 //
 // A kernel is written once against these types and compiled once an instruction set (isa.cmake). AVX-512 holds a
-// vector in one register, AVX2 in two, and the portable version uses the compiler's vector extension, which becomes SSE2
-// or NEON. With a fixed width the packed weight layouts, the order of every sum and so the results do not depend on the
-// machine's width (the last bit may still differ where one machine fuses multiply-add and another cannot).
+// vector in one register, AVX2 in two, NEON in four, and the portable version uses the compiler's vector extension. With
+// a fixed width the packed weight layouts, the order of every sum and so the results do not depend on the machine's width
+// (the last bit may still differ where one machine fuses multiply-add and another cannot).
 //
 // Only for sources compiled by cairn_isa_sources.
 #pragma once
@@ -19,6 +19,8 @@
 #include "backends/cpu/vec_avx512.h"
 #elif defined(CAIRN_ISA_avx2)
 #include "backends/cpu/vec_avx2.h"
+#elif defined(CAIRN_ISA_neon) || defined(CAIRN_ISA_neon_dotprod) || defined(CAIRN_ISA_neon_i8mm)
+#include "backends/cpu/vec_neon.h"
 #else
 #include "backends/cpu/vec_portable.h"
 #endif
