@@ -139,7 +139,7 @@ void add_bench_serve(CLI::App& bench, Action& action) {
       bench.add_subcommand("serve", "Send load to a running server on this machine and time its answers");
   command->add_option("--base-url", flags->url, "the server")->capture_default_str();
   command->add_option("--model", flags->model, "the model's name; none: the server's first");
-  command->add_option("--api-key", flags->api_key, "the key to present");
+  command->add_option("--api-key", flags->api_key, "the key to present")->envname("CAIRN_API_KEY");
   add_count(*command, "--input-len", flags->input_len, "prompt tokens of each request");
   add_count(*command, "--output-len", flags->output_len, "answer tokens of each request");
   add_count(*command, "--num-prompts", flags->num_prompts, "requests");

@@ -92,6 +92,7 @@ void add_serve(CLI::App& app, Action& action) {
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   command->add_option("--api-key", server.api_keys, "key that clients must present (may be repeated)")
+      ->envname("CAIRN_API_KEY")
       ->allow_extra_args(false);
   command
       ->add_option("--served-model-name", server.served_model_names,

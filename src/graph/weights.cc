@@ -1,5 +1,7 @@
 #include "graph/weights.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ops/matmul/packed_weight.h"
 
@@ -7,6 +9,29 @@ namespace cairn {
 namespace {
 
 bool is_packed(const Value& value) { return value.kind == ValueKind::weight && value.type.layout == Layout::panel16; }
+
+// Packed weights that one step reads, in its order; those of a step with very many (experts) one by one, so that stored
+// pages are released soon.
+std::vector<std::vector<ValueId>> packing_groups(const Graph& graph) {
+  constexpr std::size_t kMostTogether = 8;
+  std::vector<std::vector<ValueId>> groups;
+  std::vector<bool> seen(graph.values().size(), false);
+  for (const Node& node : graph.nodes()) {
+    std::vector<ValueId> group;
+    for (ValueId id : node.inputs) {
+      if (!is_packed(graph.value(id)) || seen[static_cast<std::size_t>(id.index)]) continue;
+      seen[static_cast<std::size_t>(id.index)] = true;
+      group.push_back(id);
+    }
+    if (group.empty()) continue;
+    if (group.size() <= kMostTogether) {
+      groups.push_back(std::move(group));
+    } else {
+      for (ValueId id : group) groups.push_back({id});
+    }
+  }
+  return groups;
+}
 
 }  // namespace
 
@@ -47,14 +72,34 @@ Weights::Weights(const Graph& graph, ThreadTeam& team, WeightLoading loading)
     view.source = nullptr;
     view.data = next;
     next += cairn::packed_bytes(value.stored);
-    if (cache_ && cache_->filled()) continue;
-    std::int64_t panels = (value.stored.dim(0) + kPanelOutputs - 1) / kPanelOutputs;
-    team.run([&](int member) { pack_panels(value.stored, view.data, share(panels, {member, team.size()})); });
-    if (loading.release) loading.release(value.stored);
-    state.done_bytes += byte_size(value.stored.dtype, value.stored.shape);
+  }
+  if (cache_ && cache_->filled()) return;
+  for (const std::vector<ValueId>& group : packing_groups(graph)) {
+    team.run([&](int member) { pack(graph, group, {member, team.size()}); });
+    for (ValueId id : group) {
+      const TensorView& stored = graph.value(id).stored;
+      if (loading.release) loading.release(stored);
+      state.done_bytes += byte_size(stored.dtype, stored.shape);
+    }
     if (loading.progress) loading.progress(state);
   }
   if (cache_) cache_->keep();
+}
+
+void Weights::pack(const Graph& graph, const std::vector<ValueId>& group, Worker member) const {
+  std::int64_t total = 0, before = 0;
+  for (ValueId id : group) total += cairn::packed_bytes(graph.value(id).stored);
+  const Range mine = share(total, member);
+  for (ValueId id : group) {
+    const TensorView& stored = graph.value(id).stored;
+    const std::int64_t panels = (stored.dim(0) + kPanelOutputs - 1) / kPanelOutputs;
+    if (panels == 0) continue;
+    const std::int64_t panel_bytes = cairn::packed_bytes(stored) / panels;
+    auto cut = [&](std::int64_t at) { return std::clamp<std::int64_t>((at - before) / panel_bytes, 0, panels); };
+    const Range part = {cut(mine.begin), cut(mine.end)};
+    if (part.begin < part.end) pack_panels(stored, view(id).data, part);
+    before += panels * panel_bytes;
+  }
 }
 
 }  // namespace cairn

@@ -19,7 +19,7 @@ struct WeightProgress {
 /// What loading may do beside packing; every part may be empty.
 struct WeightLoading {
   std::function<void(const TensorView&)> release;       // a stored weight is packed: its pages may be dropped
-  std::function<void(const WeightProgress&)> progress;  // after each weight
+  std::function<void(const WeightProgress&)> progress;  // after the weights of a step
   std::unique_ptr<WeightCache> cache;                   // holds the packed weights in place of memory
 };
 
@@ -38,6 +38,10 @@ class Weights {
   std::int64_t packed_bytes() const { return packed_bytes_; }
 
  private:
+  // Packs a member's part of weights that one step reads: what it will stream there. On NUMA machines memory lies near
+  // the processor that first writes it, so that bound members (ThreadTeam) read their own node's.
+  void pack(const Graph& graph, const std::vector<ValueId>& group, Worker member) const;
+
   Arena arena_;  // unless there is a cache
   std::unique_ptr<WeightCache> cache_;
   std::int64_t packed_bytes_ = 0;
