@@ -21,8 +21,9 @@ struct WeightShape {
 constexpr WeightShape kShapes[] = {{"Qwen3-0.6B gate+up", 6144, 1024},  {"Qwen3-0.6B down", 1024, 3072},
                                    {"Qwen3-0.6B q+k+v", 4096, 1024},    {"Qwen3-0.6B lm_head", 151936, 1024},
                                    {"SmolLM2-135M gate+up", 3072, 576}, {"SmolLM2-135M lm_head", 49152, 576}};
-constexpr DType kFormats[] = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0, DType::q4_0,
-                              DType::q4_1, DType::q4_k, DType::q5_k, DType::q6_k};
+constexpr DType kFormats[] = {DType::f32,         DType::f16,     DType::bf16, DType::q8_0,        DType::i8_channel,
+                              DType::f8_channel,  DType::f8_g128, DType::q4_0, DType::i4_bf16_g32, DType::i4_f16_g128,
+                              DType::u4_f16_g128, DType::q4_1,    DType::q4_k, DType::q5_k,        DType::q6_k};
 
 ValueType type_of(const TensorView& view) {
   ValueType type{view.dtype, {}, view.layout};
@@ -87,7 +88,8 @@ class Case {
 double peak_of(DType dtype, ThreadTeam& team, Isa isa) {
   const DType activation = activation_dtype(dtype, isa);
   if (activation == DType::a8) return measure_peak(team, isa, Arithmetic::int8);
-  return activation == DType::bf16 ? measure_peak(team, isa, Arithmetic::bf16) : measure_peak(team, isa, Arithmetic::f32);
+  return activation == DType::bf16 ? measure_peak(team, isa, Arithmetic::bf16)
+                                   : measure_peak(team, isa, Arithmetic::f32);
 }
 
 // Timings and probes of the limit alternate; the best of each counts, because other work only ever slows down.
@@ -107,7 +109,7 @@ void measure(DType dtype, const WeightShape& shape, std::int64_t tokens, ThreadT
   }
   const double rate = c.operations() / seconds, read = c.weight_bytes() / seconds;
   fmt::print(
-      "{:<5} {:<21} T={:<4} {} threads: {:8.1f} GOP/s {:4.0f} % of {:6.0f} peak; {:6.1f} GB/s {:4.0f} % of {:5.1f} "
+      "{:<11} {:<21} T={:<4} {} threads: {:8.1f} GOP/s {:4.0f} % of {:6.0f} peak; {:6.1f} GB/s {:4.0f} % of {:5.1f} "
       "read; {:9.1f} us\n",
       name(dtype), shape.model, tokens, team.size(), rate / 1e9, 100 * rate / peak, peak / 1e9, read / 1e9,
       100 * read / bandwidth, bandwidth / 1e9, 1e6 * seconds);

@@ -71,7 +71,7 @@ std::string tensors_and_totals(const Checkpoint& checkpoint) {
   std::string text = "tensors\n";
   for (const TensorEntry& tensor : checkpoint.tensors()) {
     std::int64_t bytes = byte_size(tensor.view.dtype, tensor.view.shape);
-    text += fmt::format("  {:<52} {:<5} {:<18} {:>12}\n", printable(tensor.name), name(tensor.view.dtype),
+    text += fmt::format("  {:<52} {:<12} {:<18} {:>12}\n", printable(tensor.name), name(tensor.view.dtype),
                         to_string(tensor.view.shape), bytes);
     Total& total = totals[tensor.view.dtype];
     total.tensors += 1;
@@ -81,7 +81,7 @@ std::string tensors_and_totals(const Checkpoint& checkpoint) {
   }
   text += "\ntotals\n";
   for (const auto& [dtype, total] : totals)
-    text += fmt::format("  {:<5} {:>5} tensors  {}\n", name(dtype), total.tensors, bytes_text(total.bytes));
+    text += fmt::format("  {:<12} {:>5} tensors  {}\n", name(dtype), total.tensors, bytes_text(total.bytes));
   text += fmt::format("  {} parameters, {:.2f} bits each\n", parameters,
                       parameters > 0 ? 8.0 * static_cast<double>(all) / static_cast<double>(parameters) : 0.0);
   std::int64_t token = 2 * kCacheBytes * c.num_hidden_layers * c.num_key_value_heads * c.head_dim;

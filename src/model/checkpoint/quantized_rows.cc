@@ -74,8 +74,14 @@ Int4Rows::Int4Rows(DType dtype, std::int64_t k, const Int4Parts& parts)
 void Int4Rows::read_codes(std::int64_t n, std::int64_t k, std::uint8_t* out) const noexcept {
   const PackedNibbles& codes = parts_.codes;
   if (codes.along_rows) {
-    for (std::int64_t i = 0; i < 16; ++i)
-      out[i] = static_cast<std::uint8_t>(codes.at(n, k + i) | (codes.at(n, k + 16 + i) << 4));
+    const int shift = 4 * codes.place[n % 8];
+    const std::byte* words = codes.stored.data + 4 * (n / 8 * codes.row + k * codes.column);
+    auto code = [&](std::int64_t i) {
+      std::uint32_t word;
+      std::memcpy(&word, words + 4 * i * codes.column, 4);
+      return (word >> shift) & 15;
+    };
+    for (std::int64_t i = 0; i < 16; ++i) out[i] = static_cast<std::uint8_t>(code(i) | (code(i + 16) << 4));
     return;
   }
   auto word = [&](std::int64_t i) { return spread(word_at(codes.stored, n * codes.row + (k / 8 + i) * codes.column)); };

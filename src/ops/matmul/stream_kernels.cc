@@ -137,14 +137,15 @@ struct F8Dot {
   using Activation = std::uint16_t;
   template <int kRows, int kPanels>
   CAIRN_INLINE void group(const std::uint8_t* const (&codes)[kPanels], const Activation* const (&a)[kRows],
-                          std::int64_t vectors, const Vf (&scale)[kPanels], Vf (&sum)[kRows][kPanels]) {
+                          std::int64_t vectors, std::int64_t ahead, const Vf (&scale)[kPanels],
+                          Vf (&sum)[kRows][kPanels]) {
     Vf part[kRows][kPanels];
     for (auto& of_row : part)
       for (Vf& v : of_row) v = zero();
     for (std::int64_t i = 0; i < vectors; ++i) {
 #pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) {
-        __builtin_prefetch(codes[p] + 64 * i + kFloatPrefetchBytes);
+        __builtin_prefetch(codes[p] + 64 * i + ahead);
         Vb pairs[2];
         e4m3_pairs(bload(codes[p] + 64 * i), pairs);
 #pragma GCC unroll 8
@@ -164,11 +165,12 @@ struct F8Float {
   using Activation = float;
   template <int kRows, int kPanels>
   CAIRN_INLINE void group(const std::uint8_t* const (&codes)[kPanels], const Activation* const (&a)[kRows],
-                          std::int64_t vectors, const Vf (&scale)[kPanels], Vf (&sum)[kRows][kPanels]) {
+                          std::int64_t vectors, std::int64_t ahead, const Vf (&scale)[kPanels],
+                          Vf (&sum)[kRows][kPanels]) {
     for (std::int64_t i = 0; i < vectors; ++i) {
 #pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) {
-        __builtin_prefetch(codes[p] + 64 * i + kFloatPrefetchBytes);
+        __builtin_prefetch(codes[p] + 64 * i + ahead);
         Vf w[4];
         e4m3_scaled(bload(codes[p] + 64 * i), scale[p], w);
 #pragma GCC unroll 8
@@ -198,17 +200,22 @@ void stream_f8_panels(const MatMulArgs& args, std::int64_t row, std::int64_t pan
       codes[p] = scales[p] + args.layout.quant_offset + k * kPanelOutputs;
       scale[p] = scale_at(layout, scales[p] + (k / 32 >> layout.shift) * layout.stride);
     }
+    // As for the other floats: beyond these panels' end come the next ones.
+    const bool leaves = args.layout.quant_offset + k * kPanelOutputs + kFloatPrefetchBytes >= args.layout.panel_bytes;
+    const std::int64_t ahead = kFloatPrefetchBytes + (leaves ? (kPanels - 1) * args.layout.panel_bytes : 0);
     const std::int64_t rest = args.k - k;
-    Product::template group<kRows, kPanels>(codes, a, (rest < kF8Group ? rest : kF8Group) / 4, scale, sum);
+    Product::template group<kRows, kPanels>(codes, a, (rest < kF8Group ? rest : kF8Group) / 4, ahead, scale, sum);
   }
   for (int p = 0; p < kPanels; ++p)
     for (int r = 0; r < kRows; ++r) finish_outputs(args, row + r, panel + p, sum[r][p]);
 }
 
-// Two panels at once as long as there are two.
+// Several panels at once as long as there are so many.
 template <typename Family, int kRows>
-void stream_by_two(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
+void stream_panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
   std::int64_t panel = panel_begin;
+  if constexpr (kRows < Family::kRowsByTwo)
+    for (; panel + 4 <= panel_end; panel += 4) Family::template panels<kRows, 4>(args, row, panel);
   for (; panel + 2 <= panel_end; panel += 2) Family::template panels<kRows, 2>(args, row, panel);
   for (; panel < panel_end; ++panel) Family::template panels<kRows, 1>(args, row, panel);
 }
@@ -222,24 +229,26 @@ struct Quantized {
 };
 template <typename Vector>
 struct Float {
+  static constexpr int kRowsByTwo = 1;
   template <int kRows, int kPanels>
   static void panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
     stream_float_panels<Vector, kRows, kPanels>(args, row, panel);
   }
   template <int kRows>
   static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
-    stream_by_two<Float, kRows>(args, row, panel_begin, panel_end);
+    stream_panels<Float, kRows>(args, row, panel_begin, panel_end);
   }
 };
 template <typename Product>
 struct F8 {
+  static constexpr int kRowsByTwo = 2;  // from so many on, two panels at once are chains of sums enough
   template <int kRows, int kPanels>
   static void panels(const MatMulArgs& args, std::int64_t row, std::int64_t panel) {
     stream_f8_panels<Product, kRows, kPanels>(args, row, panel);
   }
   template <int kRows>
   static void rows(const MatMulArgs& args, std::int64_t row, std::int64_t panel_begin, std::int64_t panel_end) {
-    stream_by_two<F8, kRows>(args, row, panel_begin, panel_end);
+    stream_panels<F8, kRows>(args, row, panel_begin, panel_end);
   }
 };
 
