@@ -58,8 +58,8 @@ function(cairn_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
-  if(CMAKE_CROSSCOMPILING)  # so that another processor's tests can be picked: ctest -L aarch64
-    set(ARG_LABELS "${ARG_LABELS}\\;${CMAKE_SYSTEM_PROCESSOR}")
+  if(CMAKE_CROSSCOMPILING)  # unit-aarch64, say: ctest -L takes either part
+    set(ARG_LABELS "${ARG_LABELS}-${CMAKE_SYSTEM_PROCESSOR}")
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
