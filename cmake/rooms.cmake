@@ -58,11 +58,12 @@ function(cairn_test name)
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
-  if(CMAKE_CROSSCOMPILING)  # unit-aarch64, say: ctest -L takes either part
-    set(ARG_LABELS "${ARG_LABELS}-${CMAKE_SYSTEM_PROCESSOR}")
-  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
+  endif()
+  if(CMAKE_CROSSCOMPILING)
+    set(ARG_LABELS "${ARG_LABELS}-${CMAKE_SYSTEM_PROCESSOR}")  # unit-aarch64, say: ctest -L takes either part
+    math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")                # an emulated processor is slow
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} ${ARG_LIBS} GTest::gtest GTest::gtest_main)
