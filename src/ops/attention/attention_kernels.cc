@@ -97,8 +97,14 @@ struct Dots {  // bf16 cache and factors, a pair in one instruction
   CAIRN_INLINE void store_factors(std::uint16_t* to, Vf factors) { store_bf16_flushed(to, factors); }
 };
 
-// scores[row][16 g + lane] = q[row] . k[g][lane].
-template <typename Product, bool kPrefetch>
+// Asks for the first lines of what is read later; see kAhead.
+CAIRN_INLINE void touch(const void* later) {
+  __builtin_prefetch(later);
+  __builtin_prefetch(static_cast<const char*>(later) + 64);
+}
+
+// scores[row][16 g + lane] = q[row] . k[g][lane]. kLines: asks for every line of later groups.
+template <typename Product, bool kLines>
 struct ScoreTile {
   const AttentionStep& step;
 
@@ -111,12 +117,15 @@ struct ScoreTile {
     const std::int64_t head_dim = step.head_dim;
     const auto* q = static_cast<const typename Product::Factor*>(step.q) + row * head_dim;
     const void* const* k = step.k + first;
+    if (!kLines && step.few_rows)
+      for (int g = 0; g < kVectors; ++g) touch(k[g + kAhead]);
     Vf acc[kRows][kVectors];
     for (int r = 0; r < kRows; ++r)
       for (int g = 0; g < kVectors; ++g) acc[r][g] = zero();
     for (std::int64_t d = 0; d < head_dim; d += 2) {
-      if (kPrefetch)
-        for (int g = 0; g < kVectors; ++g) __builtin_prefetch(static_cast<const Stored*>(k[kAhead + g]) + d * kKvGroup);
+      if (kLines)
+        for (int g = 0; g < kVectors; ++g)
+          __builtin_prefetch(static_cast<const Stored*>(k[kLinesAhead + g]) + d * kKvGroup);
 #pragma GCC unroll 8
       for (int g = 0; g < kVectors; ++g) {
         const auto key = Product::load_operand(static_cast<const Stored*>(k[g]) + d * kKvGroup);
@@ -139,28 +148,37 @@ CAIRN_INLINE const typename Product::Factor* factors_of(const AttentionStep& ste
   return reinterpret_cast<const typename Product::Factor*>(step.scores + row * kStepTokens);
 }
 
-// Adds the values of the positions [from, to) times the row's factors to its sums over `vectors` times 16 dims.
-template <typename Product>
-__attribute__((noinline)) void add_alone(const AttentionStep& step, std::int64_t row, std::int64_t dim, int vectors,
+// Adds the values of what a row sees of the positions [from, to), times its factors, to its sums over kVectors times 16
+// dims.
+template <typename Product, int kVectors>
+__attribute__((noinline)) void add_alone(const AttentionStep& step, std::int64_t row, std::int64_t dim,
                                          std::int64_t from, std::int64_t to) {
   const auto* factors = factors_of<Product>(step, row);
-  for (int j = 0; j < vectors; ++j, dim += 16) {
-    float* sums = step.sums + row * step.head_dim + dim;
-    auto value = [&](std::int64_t at) { return Product::load_operand(values_at<Product>(step, at / 2, dim)); };
-    Vf sum = load(sums);
-    std::int64_t at = from;
-    if (at < to && at % 2 == 1) sum = Product::add_second(sum, value(at), factors + at), ++at;
-    for (; at + 2 <= to; at += 2) sum = Product::add(sum, value(at), factors + at);
-    if (at < to) sum = Product::add_first(sum, value(at), factors + at);
-    store(sums, sum);
+  from = clamp(step.seen[row].begin, from, to), to = clamp(step.seen[row].end, from, to);
+  if (from == to) return;
+  float* sums = step.sums + row * step.head_dim + dim;
+  auto value = [&](std::int64_t at, int j) {
+    return Product::load_operand(values_at<Product>(step, at / 2, dim) + j * 32);
+  };
+  Vf acc[kVectors];
+  for (int j = 0; j < kVectors; ++j) acc[j] = load(sums + 16 * j);
+  std::int64_t at = from;
+  if (at % 2 == 1) {
+    for (int j = 0; j < kVectors; ++j) acc[j] = Product::add_second(acc[j], value(at, j), factors + at);
+    ++at;
   }
+  for (; at + 2 <= to; at += 2)
+    for (int j = 0; j < kVectors; ++j) acc[j] = Product::add(acc[j], value(at, j), factors + at);
+  if (at < to)
+    for (int j = 0; j < kVectors; ++j) acc[j] = Product::add_first(acc[j], value(at, j), factors + at);
+  for (int j = 0; j < kVectors; ++j) store(sums + 16 * j, acc[j]);
 }
 
 // Weighted sums of rows over 16 dims a vector and the positions [begin, end) of a step; begin and end are even. They
 // wait in step.sums between the parts of a step, and the last part merges them into (or writes them to) the rows'
 // states. A row adds its positions in their order whatever the rows beside it see; those that it does not see may hold
 // anything (nan too): they are left out, not multiplied by 0.
-template <typename Product, bool kPrefetch>
+template <typename Product, bool kLines>
 struct ValueTile {
   const AttentionStep& step;
   std::int64_t begin, end;
@@ -169,44 +187,46 @@ struct ValueTile {
   template <int kRows, int kVectors>
   inline __attribute__((always_inline)) void run(std::int64_t row, std::int64_t first) const {
     const std::int64_t d = step.head_dim, dim = first * 16;
+    const SeenRange *top = step.seen + row, *bottom = top + kRows - 1;
     float* sums = step.sums + row * d + dim;
-    // The positions that rows see within the part, and those that all of them see, as whole pairs.
-    SeenRange seen[kRows];
-    for (int r = 0; r < kRows; ++r)
-      seen[r] = {clamp(step.seen[row + r].begin, begin, end), clamp(step.seen[row + r].end, begin, end)};
-    SeenRange common = {(seen[kRows - 1].begin + 1) / 2 * 2, seen[0].end / 2 * 2};
+    // What all rows see, as whole pairs: up to where the first row sees, from where the last one does.
+    SeenRange common = {(clamp(bottom->begin, begin, end) + 1) / 2 * 2, clamp(top->end, begin, end) / 2 * 2};
     if (common.end < common.begin) common.end = common.begin;
-    for (int r = 0; r < kRows; ++r) {
-      if (initial)
-        for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, zero());
-      const std::int64_t to = seen[r].end < common.begin ? seen[r].end : common.begin;
-      if (seen[r].begin < to) add_alone<Product>(step, row + r, dim, kVectors, seen[r].begin, to);
+    const bool before = clamp(top->begin, begin, end)<common.begin, after = clamp(bottom->end, begin, end)> common.end;
+    for (int r = 0; before && r < kRows; ++r) {
+      for (int j = 0; initial && j < kVectors; ++j) store(sums + r * d + 16 * j, zero());
+      add_alone<Product, kVectors>(step, row + r, dim, begin, common.begin);
     }
-    add_common<kRows, kVectors>(sums, row, dim, common);
+    Vf acc[kRows][kVectors];
+    for (int r = 0; r < kRows; ++r)
+      for (int j = 0; j < kVectors; ++j) acc[r][j] = initial && !before ? zero() : load(sums + r * d + 16 * j);
+    add_common<kRows, kVectors>(acc, row, dim, common);
+    if (last && !after) return merge<kRows, kVectors>(acc, row, dim);
     for (int r = 0; r < kRows; ++r) {
-      const std::int64_t from = seen[r].begin > common.end ? seen[r].begin : common.end;
-      if (from < seen[r].end) add_alone<Product>(step, row + r, dim, kVectors, from, seen[r].end);
-      if (last) merge(row + r, dim, kVectors);
+      for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, acc[r][j]);
+      if (after) add_alone<Product, kVectors>(step, row + r, dim, common.end, end);
     }
+    if (!last) return;
+    for (int r = 0; r < kRows; ++r)
+      for (int j = 0; j < kVectors; ++j) acc[r][j] = load(sums + r * d + 16 * j);
+    merge<kRows, kVectors>(acc, row, dim);
   }
 
   template <int kRows, int kVectors>
-  inline __attribute__((always_inline)) void add_common(float* sums, std::int64_t row, std::int64_t dim,
+  inline __attribute__((always_inline)) void add_common(Vf (&acc)[kRows][kVectors], std::int64_t row, std::int64_t dim,
                                                         SeenRange common) const {
     using Stored = typename Product::Stored;
     using Factor = typename Product::Factor;
-    const std::int64_t d = step.head_dim;
     const Factor* factors = factors_of<Product>(step, row);
     constexpr std::int64_t kFactorStride = kStepTokens * sizeof(float) / sizeof(Factor);
-    Vf acc[kRows][kVectors];
-    for (int r = 0; r < kRows; ++r)
-      for (int j = 0; j < kVectors; ++j) acc[r][j] = load(sums + r * d + 16 * j);
     for (std::int64_t pair = common.begin / 2; pair < common.end / 2;) {
       const Stored* v = values_at<Product>(step, pair, dim);
-      const auto* ahead = static_cast<const Stored*>(step.v[pair / 8 + kAhead]) + dim * 2;
+      const auto* ahead =
+          static_cast<const Stored*>(step.v[pair / 8 + kLinesAhead]) + (pair % 8 * step.head_dim + dim) * 2;
+      if (!kLines && step.few_rows) touch(static_cast<const Stored*>(step.v[pair / 8 + kAhead]) + dim * 2);
       const std::int64_t whole = (pair / 8 + 1) * 8, stop = common.end / 2 < whole ? common.end / 2 : whole;
-      for (; pair < stop; ++pair, v += 2 * d, ahead += 2 * d) {
-        if (kPrefetch)
+      for (; pair < stop; ++pair, v += 2 * step.head_dim, ahead += 2 * step.head_dim) {
+        if (kLines)
           for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * 32);
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
@@ -217,17 +237,17 @@ struct ValueTile {
         }
       }
     }
-    for (int r = 0; r < kRows; ++r)
-      for (int j = 0; j < kVectors; ++j) store(sums + r * d + 16 * j, acc[r][j]);
   }
 
-  inline __attribute__((always_inline)) void merge(std::int64_t row, std::int64_t dim, int vectors) const {
-    float* state = step.states + row * step.state_stride;
-    float* weighted = state + kStateHeader + dim;
-    const Vf earlier = set1(state[2]), later = set1(state[3]);
-    for (int j = 0; j < vectors; ++j) {
-      const Vf sum = load(step.sums + row * step.head_dim + dim + 16 * j);
-      store(weighted + 16 * j, step.fresh ? sum : fma(load(weighted + 16 * j), earlier, sum * later));
+  template <int kRows, int kVectors>
+  inline __attribute__((always_inline)) void merge(Vf (&acc)[kRows][kVectors], std::int64_t row,
+                                                   std::int64_t dim) const {
+    for (int r = 0; r < kRows; ++r) {
+      float* state = step.states + (row + r) * step.state_stride;
+      float* weighted = state + kStateHeader + dim;
+      const Vf earlier = set1(state[2]), later = set1(state[3]);
+      for (int j = 0; j < kVectors; ++j)
+        store(weighted + 16 * j, step.fresh ? acc[r][j] : fma(load(weighted + 16 * j), earlier, acc[r][j] * later));
     }
   }
 };
@@ -255,30 +275,29 @@ CAIRN_INLINE void softmax_rows(const AttentionStep& step, SeenRange rows) {
 }
 
 // A step over a cache that is read as it lies.
-template <typename Product, bool kPrefetch>
+template <typename Product, bool kLines>
 void step_as(const AttentionStep& step) {
   const SeenRange rows = seeing_rows(step);
   if (rows.begin == rows.end) return;
   const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
-  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup,
-           ScoreTile<Product, kPrefetch>{step});
+  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup, ScoreTile<Product, kLines>{step});
   softmax_rows<Product, false>(step, rows);
   // Parts whose values stay in the first cache while all rows pass over them; a few rows read them once anyhow.
   const std::int64_t part = rows.end - rows.begin <= kWideRows ? kStepTokens : kPartTokens,
                      initial = first / part * part;
   for (std::int64_t from = initial; from < seen; from += part)
     over_all(rows.begin, rows.end, 0, step.head_dim / 16,
-             ValueTile<Product, kPrefetch>{step, from, from + part, from == initial, from + part >= seen});
+             ValueTile<Product, kLines>{step, from, from + part, from == initial, from + part >= seen});
 }
 
-// With many rows it is the arithmetic that takes the time, and asking for memory ahead only adds to it.
 template <typename Product>
 void run_step(const AttentionStep& step) {
-  step.rows <= kTallRows ? step_as<Product, true>(step) : step_as<Product, false>(step);
+  const std::int64_t group_bytes =
+      kKvGroup * step.head_dim * static_cast<std::int64_t>(sizeof(typename Product::Stored));
+  step.few_rows&& group_bytes < kLongGroupBytes ? step_as<Product, true>(step) : step_as<Product, false>(step);
 }
 
-// Decodes the groups [first, last) of a part and makes `decoded` point to them. What is read kAhead groups later is
-// asked for meanwhile.
+// Decodes the groups [first, last) of a part and makes `decoded` point to them.
 template <typename Format, typename Product>
 CAIRN_INLINE void decode_groups(const AttentionStep& step, const void* const* groups, std::int64_t first,
                                 std::int64_t last, const void** decoded) {
@@ -286,10 +305,12 @@ CAIRN_INLINE void decode_groups(const AttentionStep& step, const void* const* gr
   auto* to = reinterpret_cast<typename Product::Stored*>(step.decoded);
   for (std::int64_t g = first; g < last; ++g, to += kKvGroup * step.head_dim) {
     const auto* from = static_cast<const Stored*>(groups[g]);
-    const auto* ahead = static_cast<const char*>(groups[g + kAhead]);
+    const auto* ahead = static_cast<const Stored*>(groups[g + kLinesAhead]);
     constexpr std::int64_t kLine = 64 / sizeof(Stored);
+    const bool lines = kKvGroup * step.head_dim * static_cast<std::int64_t>(sizeof(Stored)) < kLongGroupBytes;
+    if (!lines) touch(groups[g + kAhead]);
     for (std::int64_t i = 0; i < kKvGroup * step.head_dim; i += kLine) {
-      __builtin_prefetch(ahead + i * static_cast<std::int64_t>(sizeof(Stored)));
+      if (lines) __builtin_prefetch(ahead + i);
       for (std::int64_t j = i; j < i + kLine; j += 32) Format::decode(from + j, to + j);
     }
     decoded[g] = to;
@@ -302,6 +323,7 @@ void decoding_step(const AttentionStep& step) {
   const SeenRange rows = seeing_rows(step);
   if (rows.begin == rows.end) return;
   AttentionStep decoded = step;
+  decoded.few_rows = false;
   const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
   auto over_parts = [&](auto visit) __attribute__((always_inline)) {
     for (std::int64_t from = first / kPartTokens * kPartTokens; from < seen; from += kPartTokens) {

@@ -11,8 +11,12 @@ namespace cairn {
 /// every sum follows from it.
 inline constexpr std::int64_t kStepTokens = 256;
 inline constexpr std::int64_t kStepGroups = kStepTokens / kKvGroup;
-/// Groups that are prefetched ahead of the one being read.
-inline constexpr std::int64_t kAhead = 4;
+
+/// What is asked for ahead of its use where a few rows wait for memory. Of groups of 4 KiB and more the first lines, so
+/// many groups ahead: the processor's own prefetch then reads the rest, and asking for every line would take the places
+/// in which it keeps its reads. Of shorter groups, at whose end it is still speeding up, every line.
+inline constexpr std::int64_t kAhead = 8, kLinesAhead = 4;
+inline constexpr std::int64_t kLongGroupBytes = 4096;
 
 /// A softmax under way: floats [0] the maximum, [1] the sum, [2] and [3] scratch, [kStateHeader ..] the weighted sum of
 /// values [head_dim].
@@ -43,7 +47,8 @@ struct AttentionStep {
   float* decoded = nullptr;         // scratch [kPartTokens, head_dim]
   float* states = nullptr;          // row r's state is at states + r * state_stride
   std::int64_t state_stride = 0;
-  bool fresh = false;  // states are written instead of merged into
+  bool fresh = false;     // states are written instead of merged into
+  bool few_rows = false;  // memory takes the time, not arithmetic
 };
 
 struct AttentionTable {

@@ -21,6 +21,8 @@ namespace {
 
 // Query rows (tokens by heads of a group) that share loaded keys and values.
 constexpr std::int64_t kItemRows = 32;
+// Items of up to so many rows wait for memory more than for arithmetic.
+constexpr std::int64_t kFewRows = 8;
 // At most this much memory for the partial states of cut items; what does not fit stays whole.
 constexpr std::int64_t kPartialBytes = 16 << 20;
 
@@ -164,12 +166,30 @@ class Run {
     }
   }
 
-  // Start of the group of 16 positions from `position`; block numbers outside the cache are clamped.
-  const void* group_at(const TensorView& cache, const AttentionItem& item, std::int64_t position) const {
-    const std::int64_t listed = tables_.row<const std::int32_t>(item.sequence)[position / block_size_];
-    const std::int64_t block = std::clamp<std::int64_t>(listed, 0, cache.dim(0) - 1);
-    return kv_group(cache, block, item.head, position % block_size_);
-  }
+  // Goes through the groups of 16 positions of a sequence's head. Block numbers outside the cache are clamped.
+  class Groups {
+   public:
+    Groups(const Run& run, const AttentionItem& item, std::int64_t position)
+        : table_(run.tables_.row<const std::int32_t>(item.sequence) + position / run.block_size_),
+          blocks_(run.k_.dim(0)),
+          token_(position % run.block_size_),
+          block_size_(run.block_size_),
+          token_bytes_(row_bytes(run.k_.dtype, run.k_.dim(3))),
+          block_bytes_(run.batch_.kv_heads * block_size_ * token_bytes_),
+          head_(item.head * block_size_) {}
+    // Bytes from the start of a cache to the group; then goes on to the next one.
+    std::int64_t next() {
+      const std::int64_t block = std::clamp<std::int64_t>(*table_, 0, blocks_ - 1),
+                         offset = block * block_bytes_ + (head_ + token_) * token_bytes_;
+      token_ += kKvGroup;
+      if (token_ == block_size_) token_ = 0, ++table_;
+      return offset;
+    }
+
+   private:
+    const std::int32_t* table_;
+    std::int64_t blocks_, token_, block_size_, token_bytes_, block_bytes_, head_;
+  };
 
   AttentionStep make_step(const AttentionItem& item, std::int64_t index) const {
     AttentionStep step;
@@ -177,19 +197,21 @@ class Run {
                        end = std::min(item.positions, begin + kStepTokens);
     const std::int64_t first = std::max<std::int64_t>(item.first_seen - begin, 0) / kKvGroup,
                        groups = (end - begin + kKvGroup - 1) / kKvGroup;
+    Groups walk(*this, item, begin + first * kKvGroup);
     for (std::int64_t g = first; g < groups; ++g) {
-      step.k[g] = group_at(k_, item, begin + g * kKvGroup);
-      step.v[g] = group_at(v_, item, begin + g * kKvGroup);
+      const std::int64_t offset = walk.next();
+      step.k[g] = k_.data + offset;
+      step.v[g] = v_.data + offset;
     }
     // The values follow the keys, and the next step's keys the values.
     for (std::int64_t g = 0; g < kAhead; ++g) {
-      const std::int64_t next = end + g * kKvGroup;
       step.k[groups + g] = step.v[std::min(first + g, groups - 1)];
-      step.v[groups + g] = next < item.positions ? group_at(k_, item, next) : step.v[groups - 1];
+      step.v[groups + g] = end + g * kKvGroup < item.positions ? k_.data + walk.next() : step.v[groups - 1];
     }
     step.softcap = options_.softcap;
     step.head_dim = head_dim_;
     step.rows = rows_of(item);
+    step.few_rows = step.rows <= kFewRows;
     step.q = scaled_q_;
     auto within = [&](std::int64_t position) { return std::clamp<std::int64_t>(position - begin, 0, kStepTokens); };
     for (std::int64_t r = 0; r < step.rows; ++r) {
