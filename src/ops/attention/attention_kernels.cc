@@ -97,14 +97,16 @@ struct Dots {  // bf16 cache and factors, a pair in one instruction
   CAIRN_INLINE void store_factors(std::uint16_t* to, Vf factors) { store_bf16_flushed(to, factors); }
 };
 
-// Asks for the first lines of what is read later; see kAhead.
+// What is asked for before it is read; see kAhead.
+enum class Ahead { nothing, first_lines, every_line };
+
 CAIRN_INLINE void touch(const void* later) {
   __builtin_prefetch(later);
   __builtin_prefetch(static_cast<const char*>(later) + 64);
 }
 
-// scores[row][16 g + lane] = q[row] . k[g][lane]. kLines: asks for every line of later groups.
-template <typename Product, bool kLines>
+// scores[row][16 g + lane] = q[row] . k[g][lane].
+template <typename Product, Ahead kAsked>
 struct ScoreTile {
   const AttentionStep& step;
 
@@ -117,13 +119,13 @@ struct ScoreTile {
     const std::int64_t head_dim = step.head_dim;
     const auto* q = static_cast<const typename Product::Factor*>(step.q) + row * head_dim;
     const void* const* k = step.k + first;
-    if (!kLines && step.few_rows)
+    if (kAsked == Ahead::first_lines)
       for (int g = 0; g < kVectors; ++g) touch(k[g + kAhead]);
     Vf acc[kRows][kVectors];
     for (int r = 0; r < kRows; ++r)
       for (int g = 0; g < kVectors; ++g) acc[r][g] = zero();
     for (std::int64_t d = 0; d < head_dim; d += 2) {
-      if (kLines)
+      if (kAsked == Ahead::every_line)
         for (int g = 0; g < kVectors; ++g)
           __builtin_prefetch(static_cast<const Stored*>(k[kLinesAhead + g]) + d * kKvGroup);
 #pragma GCC unroll 8
@@ -178,7 +180,7 @@ __attribute__((noinline)) void add_alone(const AttentionStep& step, std::int64_t
 // wait in step.sums between the parts of a step, and the last part merges them into (or writes them to) the rows'
 // states. A row adds its positions in their order whatever the rows beside it see; those that it does not see may hold
 // anything (nan too): they are left out, not multiplied by 0.
-template <typename Product, bool kLines>
+template <typename Product, Ahead kAsked>
 struct ValueTile {
   const AttentionStep& step;
   std::int64_t begin, end;
@@ -223,10 +225,10 @@ struct ValueTile {
       const Stored* v = values_at<Product>(step, pair, dim);
       const auto* ahead =
           static_cast<const Stored*>(step.v[pair / 8 + kLinesAhead]) + (pair % 8 * step.head_dim + dim) * 2;
-      if (!kLines && step.few_rows) touch(static_cast<const Stored*>(step.v[pair / 8 + kAhead]) + dim * 2);
+      if (kAsked == Ahead::first_lines) touch(static_cast<const Stored*>(step.v[pair / 8 + kAhead]) + dim * 2);
       const std::int64_t whole = (pair / 8 + 1) * 8, stop = common.end / 2 < whole ? common.end / 2 : whole;
       for (; pair < stop; ++pair, v += 2 * step.head_dim, ahead += 2 * step.head_dim) {
-        if (kLines)
+        if (kAsked == Ahead::every_line)
           for (int j = 0; j < kVectors; ++j) __builtin_prefetch(ahead + j * 32);
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
@@ -275,26 +277,31 @@ CAIRN_INLINE void softmax_rows(const AttentionStep& step, SeenRange rows) {
 }
 
 // A step over a cache that is read as it lies.
-template <typename Product, bool kLines>
+template <typename Product, Ahead kAsked>
 void step_as(const AttentionStep& step) {
   const SeenRange rows = seeing_rows(step);
   if (rows.begin == rows.end) return;
   const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
-  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup, ScoreTile<Product, kLines>{step});
+  over_all(rows.begin, rows.end, first / kKvGroup, (seen + kKvGroup - 1) / kKvGroup, ScoreTile<Product, kAsked>{step});
   softmax_rows<Product, false>(step, rows);
   // Parts whose values stay in the first cache while all rows pass over them; a few rows read them once anyhow.
   const std::int64_t part = rows.end - rows.begin <= kWideRows ? kStepTokens : kPartTokens,
                      initial = first / part * part;
   for (std::int64_t from = initial; from < seen; from += part)
     over_all(rows.begin, rows.end, 0, step.head_dim / 16,
-             ValueTile<Product, kLines>{step, from, from + part, from == initial, from + part >= seen});
+             ValueTile<Product, kAsked>{step, from, from + part, from == initial, from + part >= seen});
 }
 
 template <typename Product>
 void run_step(const AttentionStep& step) {
   const std::int64_t group_bytes =
       kKvGroup * step.head_dim * static_cast<std::int64_t>(sizeof(typename Product::Stored));
-  step.few_rows&& group_bytes < kLongGroupBytes ? step_as<Product, true>(step) : step_as<Product, false>(step);
+  if (!step.few_rows)
+    step_as<Product, Ahead::nothing>(step);
+  else if (group_bytes >= kLongGroupBytes)
+    step_as<Product, Ahead::first_lines>(step);
+  else
+    step_as<Product, Ahead::every_line>(step);
 }
 
 // Decodes the groups [first, last) of a part and makes `decoded` point to them.
@@ -323,7 +330,6 @@ void decoding_step(const AttentionStep& step) {
   const SeenRange rows = seeing_rows(step);
   if (rows.begin == rows.end) return;
   AttentionStep decoded = step;
-  decoded.few_rows = false;
   const std::int64_t first = step.seen[rows.begin].begin, seen = step.seen[rows.end - 1].end;
   auto over_parts = [&](auto visit) __attribute__((always_inline)) {
     for (std::int64_t from = first / kPartTokens * kPartTokens; from < seen; from += kPartTokens) {
@@ -333,13 +339,14 @@ void decoding_step(const AttentionStep& step) {
   };
   over_parts([&](std::int64_t, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
     decode_groups<Format, Product>(step, step.k, group, end, decoded.k);
-    over_all(rows.begin, rows.end, group, end, ScoreTile<Product, false>{decoded});
+    over_all(rows.begin, rows.end, group, end, ScoreTile<Product, Ahead::nothing>{decoded});
   });
   softmax_rows<Product, Format::kScaled>(step, rows);
   over_parts([&](std::int64_t from, std::int64_t group, std::int64_t end) __attribute__((always_inline)) {
     decode_groups<Format, Product>(step, step.v, group, end, decoded.v);
     over_all(rows.begin, rows.end, 0, step.head_dim / 16,
-             ValueTile<Product, false>{decoded, from, from + kPartTokens, from <= first, from + kPartTokens >= seen});
+             ValueTile<Product, Ahead::nothing>{decoded, from, from + kPartTokens, from <= first,
+                                                from + kPartTokens >= seen});
   });
 }
 
