@@ -19,9 +19,9 @@ Graph fuse_swiglu(const Graph& graph, const PassContext& context) {
       rewrite.copy(node);
       continue;
     }
-    rewrite.set(node.outputs[0],
-                rewrite.to().add1(fused, merged_name({gate, up}),
-                                  {rewrite.at(gate->inputs[0]), rewrite.at(gate->inputs[1]), rewrite.at(up->inputs[1])}));
+    rewrite.set(node.outputs[0], rewrite.to().add1(fused, merged_name({gate, up}),
+                                                   {rewrite.at(gate->inputs[0]), rewrite.at(gate->inputs[1]),
+                                                    rewrite.at(up->inputs[1])}));
   }
   return rewrite.finish();
 }

@@ -20,7 +20,8 @@ using Topology = std::unique_ptr<hwloc_topology, DestroyTopology>;
 cpu_set_t allowed_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) fail(ErrorKind::internal, "the processors of this process are not known");
+  if (sched_getaffinity(0, sizeof set, &set) != 0)
+    fail(ErrorKind::internal, "the processors of this process are not known");
   return set;
 }
 
@@ -43,7 +44,8 @@ int parse_processor(std::string_view text, std::string_view spec) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0 || value >= CPU_SETSIZE)
-    fail_invalid("threads_bind '{}': '{}' is not a processor; none, auto, or a list like 0-3,8 is accepted", spec, text);
+    fail_invalid("threads_bind '{}': '{}' is not a processor; none, auto, or a list like 0-3,8 is accepted", spec,
+                 text);
   return value;
 }
 
@@ -82,7 +84,8 @@ std::vector<int> place_members(std::string_view spec, int threads) {
   if (spec == "auto") return spread_members(this_machine().get(), threads);
   std::vector<int> processors = parse_list(spec);
   if (processors.size() < static_cast<std::size_t>(threads))
-    fail_invalid("threads_bind '{}' names {} processors for {} threads; name more or lower --threads", spec, processors.size(), threads);
+    fail_invalid("threads_bind '{}' names {} processors for {} threads; name more or lower --threads", spec,
+                 processors.size(), threads);
   processors.resize(static_cast<std::size_t>(threads));
   const cpu_set_t allowed = allowed_processors();
   for (int cpu : processors)

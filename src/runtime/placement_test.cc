@@ -51,7 +51,8 @@ TEST(Placement, AutoIsInsideTheAllowedSet) {
 }
 
 TEST(Placement, ListsAreChecked) {
-  for (const char* bad : {"", "a", "0,", "1-", "-1", "3-1", "0x", "99999", "automatic"}) EXPECT_THROW(place_members(bad, 1), Error) << bad;
+  for (const char* bad : {"", "a", "0,", "1-", "-1", "3-1", "0x", "99999", "automatic"})
+    EXPECT_THROW(place_members(bad, 1), Error) << bad;
   EXPECT_THROW(place_members("0", 2), Error);     // too short
   EXPECT_THROW(place_members("1023", 1), Error);  // not there
 }

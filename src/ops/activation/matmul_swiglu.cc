@@ -138,9 +138,7 @@ std::vector<ValueType> infer(const InferContext& context) {
   return {converted_type("MatMulSwiGlu", products, context.attributes)};
 }
 
-std::unique_ptr<Kernel> prepare(const PrepareContext& context) {
-  return std::make_unique<MatMulSwiGluKernel>(context);
-}
+std::unique_ptr<Kernel> prepare(const PrepareContext& context) { return std::make_unique<MatMulSwiGluKernel>(context); }
 
 void reference(std::span<const TensorView> inputs, std::span<const TensorView> outputs, const Attributes& attributes) {
   const Shape shape = {inputs[0].dim(0), inputs[1].dim(0)};
