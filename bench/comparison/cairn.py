@@ -32,6 +32,7 @@ def post(url, body):
 
 class Cairn:
     name = "cairn"
+    wants_folder = False
 
     def __init__(self, binary, threads):
         self.binary, self.threads = binary, threads

@@ -4,18 +4,13 @@
 
 #include <cstring>
 
+#include "bench_inputs.h"
 #include "measure/machine_limits.h"
 #include "ops/registry/registry.h"
 #include "tensor/view.h"
 
 namespace cairn::bench {
 namespace {
-
-ValueType type_of(const Tensor& tensor) {
-  ValueType type{tensor.view().dtype, {}};
-  for (std::int64_t dim : tensor.view().shape.dims()) type.shape.emplace_back(dim);
-  return type;
-}
 
 Tensor filled(DType dtype, Shape shape) {
   Tensor tensor(dtype, shape);
@@ -33,7 +28,7 @@ void time_operator(const char* name, std::vector<Tensor> inputs, const Attribute
   const Operator& op = operators.find(name);
   std::vector<ValueType> types;
   std::vector<TensorView> in, out;
-  for (const Tensor& input : inputs) types.push_back(type_of(input)), in.push_back(input.view());
+  for (const Tensor& input : inputs) types.push_back(type_of(input.view())), in.push_back(input.view());
   std::vector<Tensor> outputs;
   const std::vector<ValueType> output_types = op.infer({types, attributes});
   for (const ValueType& type : output_types) {

@@ -3,26 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <set>
 #include <string>
 
+#include "bench_inputs.h"
 #include "measure/machine_limits.h"
 #include "ops/matmul/grouped_matmul.h"
-#include "ops/matmul/matmul.h"
-#include "ops/matmul/packed_weight.h"
-#include "runtime/arena.h"
 
 namespace cairn::bench {
 namespace {
 
 constexpr std::int64_t kExperts = 128, kExpertsPerToken = 8, kOutputs = 768, kColumns = 2048;
-
-ValueType type_of(const TensorView& view) {
-  ValueType type{view.dtype, {}, view.layout};
-  for (std::int64_t dim : view.shape.dims()) type.shape.emplace_back(dim);
-  return type;
-}
 
 // Rows of every token's experts, sorted: offsets [kExperts + 1].
 Tensor routed(std::mt19937& random, std::int64_t tokens) {
@@ -44,28 +35,15 @@ class Experts {
     const std::int64_t bytes = packed_bytes(dtype, kOutputs, kColumns);
     arena_ = Arena("experts", static_cast<std::size_t>(2 * kExperts * (bytes + 64)));
     std::mt19937 random(1);
-    for (std::int64_t i = 0; i < 2 * kExperts; ++i) {
-      TensorView weight = make_view(arena_.allocate(static_cast<std::size_t>(bytes)), dtype, {kOutputs, kColumns});
-      weight.layout = Layout::panel16;
-      for (std::int64_t b = 0; b < bytes / 2; ++b)
-        weight.as<std::uint16_t>()[b] = static_cast<std::uint16_t>(0x3C00 ^ (random() & 0x80FF));
-      weights_.push_back(weight);
-    }
+    for (std::int64_t i = 0; i < 2 * kExperts; ++i)
+      weights_.push_back(random_packed(random, arena_, dtype, kOutputs, kColumns));
   }
 
   void measure(std::int64_t tokens, const MemoryBandwidth& probe) {
     std::mt19937 random(2);
     const std::int64_t rows = tokens * kExpertsPerToken;
-    Tensor x(DType::f32, {rows, kColumns}), out(DType::f32, {rows, 2 * kOutputs});
-    for (std::int64_t i = 0; i < rows * kColumns; ++i) x.as<float>()[i] = 0.1f * static_cast<float>(random() % 16);
-    const DType wanted = activation_dtype(dtype_, isa_);
-    if (wanted != DType::f32) {
-      Tensor converted(wanted, {rows, kColumns});
-      const std::vector<TensorView> from = {x.view()}, to = {converted.view()};
-      const std::vector<ValueType> types = {type_of(x.view())}, out_types = {type_of(converted.view())};
-      kQuantizeActivation.prepare({types, out_types, {}, isa_})->run(from, to, nullptr, 0, {});
-      x = std::move(converted);
-    }
+    const Tensor x = random_activations(random, dtype_, isa_, rows, kColumns);
+    Tensor out(DType::f32, {rows, 2 * kOutputs});
     std::vector<TensorView> inputs = {x.view(), {}};
     const Tensor first = routed(random, tokens);
     inputs[1] = first.view();

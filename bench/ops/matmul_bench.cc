@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <optional>
-#include <random>
 #include <string>
 
+#include "bench_inputs.h"
 #include "measure/machine_limits.h"
-#include "ops/matmul/matmul.h"
-#include "ops/matmul/packed_weight.h"
-#include "runtime/arena.h"
 
 namespace cairn::bench {
 namespace {
@@ -25,12 +22,6 @@ constexpr DType kFormats[] = {DType::f32,         DType::f16,     DType::bf16, D
                               DType::f8_channel,  DType::f8_g128, DType::q4_0, DType::i4_bf16_g32, DType::i4_f16_g128,
                               DType::u4_f16_g128, DType::q4_1,    DType::q4_k, DType::q5_k,        DType::q6_k};
 
-ValueType type_of(const TensorView& view) {
-  ValueType type{view.dtype, {}, view.layout};
-  for (std::int64_t dim : view.shape.dims()) type.shape.emplace_back(dim);
-  return type;
-}
-
 // One product over enough copies of the weight that none stays in a cache.
 class Case {
  public:
@@ -40,25 +31,9 @@ class Case {
     const std::int64_t copies = tokens > 16 ? 1 : std::max<std::int64_t>(2, (256 << 20) / bytes);
     arena_ = Arena("benchmark weights", static_cast<std::size_t>(copies * (bytes + 64)));
     std::mt19937 random(1);
-    for (std::int64_t i = 0; i < copies; ++i) {
-      TensorView weight = make_view(arena_.allocate(static_cast<std::size_t>(bytes)), dtype, {shape.n, shape.k});
-      weight.layout = Layout::panel16;
-      // 16-bit numbers near 1 where the format has scales or floats; as good as any where it has quants.
-      for (std::int64_t b = 0; b < bytes / 2; ++b)
-        weight.as<std::uint16_t>()[b] = static_cast<std::uint16_t>(0x3C00 ^ (random() & 0x80FF));
-      weights_.push_back(weight);
-    }
-    Tensor x(DType::f32, {tokens, shape.k});
-    for (std::int64_t i = 0; i < tokens * shape.k; ++i) x.as<float>()[i] = 0.1f * static_cast<float>(random() % 16);
-    const DType wanted = activation_dtype(dtype, isa);
-    x_ = Tensor(wanted, {tokens, shape.k});
-    const std::vector<TensorView> from = {x.view()}, to = {x_.view()};
-    if (wanted == DType::f32) {
-      x_ = std::move(x);
-    } else {
-      const std::vector<ValueType> types = {type_of(x.view())}, out_types = {type_of(x_.view())};
-      kQuantizeActivation.prepare({types, out_types, {}, isa})->run(from, to, nullptr, 0, {});
-    }
+    for (std::int64_t i = 0; i < copies; ++i)
+      weights_.push_back(random_packed(random, arena_, dtype, shape.n, shape.k));
+    x_ = random_activations(random, dtype, isa, tokens, shape.k);
     out_ = Tensor(DType::f32, {tokens, shape.n});
     const std::vector<ValueType> types = {type_of(x_.view()), type_of(weights_[0])}, out_types = {type_of(out_.view())};
     kernel_ = kMatMul.prepare({types, out_types, {}, isa});

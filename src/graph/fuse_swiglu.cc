@@ -1,6 +1,5 @@
 #include "graph/passes.h"
 #include "graph/patterns.h"
-#include "ops/matmul/matmul.h"
 
 namespace cairn {
 
@@ -8,14 +7,12 @@ Graph fuse_swiglu(const Graph& graph, const PassContext& context) {
   Rewrite rewrite(graph);
   const Operator& fused = context.operators.find("MatMulSwiGlu");
   const std::vector<int> uses = count_uses(graph);
-  auto reads = [&](const Node& matmul) {
-    return activation_dtype(graph.value(matmul.inputs[1]).type.dtype, context.isa, context.precise_activations);
-  };
   for (const Node& node : graph.nodes()) {
     const bool swiglu = node.op->name == "SwiGlu";
     const Node* gate = swiglu ? lone_matmul(graph, uses, node.inputs[0]) : nullptr;
     const Node* up = swiglu ? lone_matmul(graph, uses, node.inputs[1]) : nullptr;
-    if (!gate || !up || gate->inputs[0] != up->inputs[0] || reads(*gate) != reads(*up)) {
+    if (!gate || !up || gate->inputs[0] != up->inputs[0] ||
+        activation_of(graph, *gate, context) != activation_of(graph, *up, context)) {
       rewrite.copy(node);
       continue;
     }

@@ -3,7 +3,6 @@
 
 #include "graph/passes.h"
 #include "graph/patterns.h"
-#include "ops/matmul/matmul.h"
 
 namespace cairn {
 
@@ -15,10 +14,10 @@ Graph merge_matmuls(const Graph& graph, const PassContext& context) {
     if (done.contains(&node)) continue;
     std::vector<const Node*> group;
     if (is_plain_matmul(node)) {
-      DType activation = activation_dtype(graph.value(node.inputs[1]).type.dtype, context.isa, context.precise_activations);
+      const DType activation = activation_of(graph, node, context);
       for (const Node& other : graph.nodes()) {
         if (is_plain_matmul(other) && other.inputs[0] == node.inputs[0] &&
-            activation_dtype(graph.value(other.inputs[1]).type.dtype, context.isa, context.precise_activations) == activation)
+            activation_of(graph, other, context) == activation)
           group.push_back(&other);
       }
     }

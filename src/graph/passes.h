@@ -21,17 +21,17 @@ struct Pass {
   Graph (*run)(const Graph&, const PassContext&);
 };
 
-/// Merges MatMuls of the same input (q/k/v, gate/up) into one whose output is split again.
-Graph merge_matmuls(const Graph& graph, const PassContext& context);
 /// MatMuls of the same input for SwiGlu's gate and up alone become MatMulSwiGlu with it.
 Graph fuse_swiglu(const Graph& graph, const PassContext& context);
+/// Merges MatMuls of the same input (q/k/v) into one whose output is split again.
+Graph merge_matmuls(const Graph& graph, const PassContext& context);
 /// A MatMul whose output is only added to something of its shape adds it itself.
 Graph fuse_residual(const Graph& graph, const PassContext& context);
 /// Add followed by RmsNorm of the sum becomes AddRmsNorm, where no MatMul took the Add.
 Graph fuse_add_rms_norm(const Graph& graph, const PassContext& context);
 /// Rotations of q and k, norms of their heads before them, and WriteKv become RotaryWriteKv.
 Graph fuse_rotary_write_kv(const Graph& graph, const PassContext& context);
-/// Chooses each MatMul weight's packed layout and inserts the conversion of its input to what the kernel reads; lets
+/// Chooses the packed layout of weights that are read packed (Operator::packs_weights) and inserts the conversion of its input to what the kernel reads; lets
 /// attention round as bf16 products do, unless activations are to be precise.
 Graph prepack(const Graph& graph, const PassContext& context);
 /// A conversion that is its input's only reader becomes the producer's attribute "dtype", where the producer can convert.

@@ -1,14 +1,9 @@
 #include <map>
 
 #include "graph/passes.h"
-#include "ops/matmul/matmul.h"
+#include "graph/patterns.h"
 
 namespace cairn {
-namespace {
-
-bool is_weight_matrix(const Value& value) { return value.kind == ValueKind::weight && value.type.shape.size() == 2; }
-
-}  // namespace
 
 Graph prepack(const Graph& graph, const PassContext& context) {
   Rewrite rewrite(graph);
@@ -41,8 +36,7 @@ Graph prepack(const Graph& graph, const PassContext& context) {
       rewrite.copy(node);
       continue;
     }
-    const ValueId first_weight = node.inputs[node.op->name == "MatMul" ? 1 : 2];
-    DType wanted = activation_dtype(graph.value(first_weight).type.dtype, context.isa, context.precise_activations);
+    DType wanted = activation_of(graph, node, context);
     ValueId input = rewrite.at(node.inputs[0]);
     if (rewrite.to().value(input).type.dtype != wanted) {
       auto [entry, fresh] = converted.try_emplace({input.index, wanted});

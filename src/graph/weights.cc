@@ -92,7 +92,7 @@ void Weights::pack(const Graph& graph, const std::vector<ValueId>& group, Worker
   const Range mine = share(total, member);
   for (ValueId id : group) {
     const TensorView& stored = graph.value(id).stored;
-    const std::int64_t panels = (stored.dim(0) + kPanelOutputs - 1) / kPanelOutputs;
+    const std::int64_t panels = panels_of(stored);
     if (panels == 0) continue;
     const std::int64_t panel_bytes = cairn::packed_bytes(stored) / panels;
     auto cut = [&](std::int64_t at) { return std::clamp<std::int64_t>((at - before) / panel_bytes, 0, panels); };

@@ -21,11 +21,9 @@ DecoderBuilder::DecoderBuilder(const Checkpoint& checkpoint, const OperatorRegis
   seq_lens_ = graph_.add_input("seq_lens", {DType::i32, {seqs}});
   block_tables_ = graph_.add_input("block_tables", {DType::i32, {seqs, blocks}});
   logits_rows_ = graph_.add_input("logits_rows", {DType::i32, {rows}});
-  ValueType cache{options.kv_dtype, {}};
-  for (std::int64_t dim : kv_cache_shape(options.kv_dtype, options.num_kv_blocks, config_.num_key_value_heads,
-                                         options.block_size, config_.head_dim)
-                              .dims())
-    cache.shape.emplace_back(dim);
+  const Shape cache_shape = kv_cache_shape(options.kv_dtype, options.num_kv_blocks, config_.num_key_value_heads,
+                                           options.block_size, config_.head_dim);
+  const ValueType cache{options.kv_dtype, SymShape(cache_shape.dims().begin(), cache_shape.dims().end())};
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     k_cache_.push_back(graph_.add_input(fmt::format("k_cache.{}", layer), cache));
     v_cache_.push_back(graph_.add_input(fmt::format("v_cache.{}", layer), cache));

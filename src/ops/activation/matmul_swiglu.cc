@@ -110,8 +110,7 @@ class MatMulSwiGluKernel final : public Kernel {
     args.out = product.out;
     args.out_stride = product.stride;
     const MatMulPart part = {0, product.rows, 0, (product.columns + kPanelOutputs - 1) / kPanelOutputs};
-    const auto format = static_cast<std::size_t>(whole.format);
-    (streamed ? tables_.stream->run[format] : tables_.blocked->run[format])(args, part);
+    tables_.run(whole.format, streamed, args, part);
   }
 
   // Rows [row, row + rows) of the output, at columns [first, first + columns); overwrites gate where it converts.

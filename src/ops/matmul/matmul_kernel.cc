@@ -29,7 +29,7 @@ class MatMulKernel final : public Kernel {
   explicit MatMulKernel(MatMulConfig config) : config_(std::move(config)), tables_(matmul_tables(config_.isa)) {}
 
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
-    return tables_.streams(inputs[0].dim(0) * config_.planes) ? 0 : workers * tables_.blocked->scratch_bytes;
+    return workers * tables_.scratch_bytes(inputs[0].dim(0) * config_.planes);
   }
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,
@@ -73,7 +73,7 @@ class GroupedMatMulKernel final : public Kernel {
         weights_each_(static_cast<std::int64_t>(config_.weights.size()) / experts) {}
 
   std::int64_t workspace_bytes(std::span<const TensorView> inputs, int workers) const override {
-    return tables_.streams(inputs[0].dim(0) * config_.planes) ? 0 : workers * tables_.blocked->scratch_bytes;
+    return workers * tables_.scratch_bytes(inputs[0].dim(0) * config_.planes);
   }
 
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs, std::byte* workspace, int,

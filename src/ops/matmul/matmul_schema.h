@@ -17,7 +17,7 @@ std::int64_t check_weight(std::string_view op, const InferContext& context, std:
 MatMulConfig matmul_config(std::string_view op, const PrepareContext& context, std::span<const ValueType> weights,
                            std::size_t side_by_side);
 
-/// Adds the operations of x times weights that make `out`.
+/// Sets the operations of x times weights that make `out`, and their arithmetic.
 void count_products(Cost& cost, const TensorView& x, const TensorView& out);
 
 }  // namespace cairn

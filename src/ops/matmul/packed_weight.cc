@@ -155,7 +155,7 @@ PackedWeight::PackedWeight(const TensorView& source) : storage_(DType::u8, {pack
   view_.strides = {};
   view_.source = nullptr;
   view_.data = storage_.view().data;
-  pack_panels(source, view_.data, {0, (source.dim(0) + kPanelOutputs - 1) / kPanelOutputs});
+  pack_panels(source, view_.data, {0, panels_of(source)});
 }
 
 void unpack_row(const TensorView& packed, std::int64_t n, std::span<float> out) {

@@ -14,6 +14,9 @@ PanelFormat panel_format(DType dtype);
 PanelBlock panel_block(DType dtype);
 PanelLayout panel_layout(DType dtype, std::int64_t k);
 
+/// Panels of a weight [N, K].
+inline std::int64_t panels_of(const TensorView& weight) { return (weight.dim(0) + kPanelOutputs - 1) / kPanelOutputs; }
+
 /// Bytes of a weight [n, k] of `dtype` in panel16. Equal to the stored size for whole panels, but for 2.8 % more in
 /// q4_k and 2.3 % in q5_k (scales unpacked to bytes) and padding to 64 bytes twice a panel. Throws unsupported for
 /// dtypes that are no weights, invalid_argument when k is not a multiple of the dtype's block or the size overflows.

@@ -14,10 +14,13 @@ struct MatMulTables {
   const BlockedTable* blocked;
   /// Whether rows of x are few enough to stream the weights for them.
   bool streams(std::int64_t rows) const { return rows <= stream->max_rows; }
+  /// Bytes of MatMulArgs::scratch for a worker.
+  std::int64_t scratch_bytes(std::int64_t rows) const { return streams(rows) ? 0 : blocked->scratch_bytes; }
+  void run(PanelFormat format, bool streamed, const MatMulArgs& args, const MatMulPart& part) const noexcept {
+    (streamed ? stream->run : blocked->run)[static_cast<std::size_t>(format)](args, part);
+  }
 };
 MatMulTables matmul_tables(Isa isa);
-
-inline std::int64_t panels_of(const TensorView& weight) { return (weight.dim(0) + kPanelOutputs - 1) / kPanelOutputs; }
 
 /// Rows of x times one weight.
 struct PanelProduct {
@@ -84,10 +87,8 @@ void run_products(const MatMulTables& tables, std::int64_t count, Worker worker,
       return panel == panels ? panels : panel / grain * grain;
     };
     const MatMulPart part = {product.rows.begin, product.rows.end, cut(mine.begin), cut(mine.end)};
-    if (part.panel_begin < part.panel_end && rows > 0) {
-      const auto format = static_cast<std::size_t>(product.format);
-      (streamed ? tables.stream->run[format] : tables.blocked->run[format])(arguments(i, product), part);
-    }
+    if (part.panel_begin < part.panel_end && rows > 0)
+      tables.run(product.format, streamed, arguments(i, product), part);
     before += panels * product.panel_cost;
   }
 }
